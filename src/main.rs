@@ -1,0 +1,2 @@
+//! tribelink.
+fn main() {}
