@@ -1,1 +1,16 @@
-//! tribelink.
+//! tribelink keeps the people of a Tribe CRM and the Outlook address books of its users in step.
+//!
+//! # Map
+//! - [`remote`], [`tribe`], [`graph`]: ports and clients of both remotes.
+//! - [`store`]: what must outlive the process.
+//! - [`clock`], [`random`]: time and chance as ports.
+//!
+//! The decisions live in the crate `tribelink-plan`, which does no I/O; the bundled sandbox in
+//! `tribelink-sandbox`, which knows nothing of the service.
+
+pub mod clock;
+pub mod graph;
+pub mod random;
+pub mod remote;
+pub mod store;
+pub mod tribe;

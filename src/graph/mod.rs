@@ -1,0 +1,19 @@
+//! Microsoft Graph and the Microsoft identity platform: the ports that the engine knows, and the
+//! clients behind them.
+//!
+//! # Map
+//! - [`port`]: the traits [`Outlook`] and [`SignIn`] and their words.
+//! - [`query`]: addresses (pure). [`wire`]: JSON to domain types and back (pure).
+//! - [`batch`]: `$batch` bodies and answers (pure).
+//! - [`client`]: the trait over a transport. [`sign_in`]: OAuth at Microsoft, id_token and keys.
+//! - [`notice`]: notifications and lifecycle events as they arrive (pure).
+
+pub mod batch;
+pub mod client;
+pub mod notice;
+pub mod port;
+pub mod query;
+pub mod sign_in;
+pub mod wire;
+
+pub use port::*;

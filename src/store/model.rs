@@ -1,0 +1,545 @@
+//! The rows, in domain types.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use tribelink_plan::{
+    field::Field,
+    ids::{ContactId, EmployeeId, EnvironmentId, FolderId, PersonId, UserId},
+    link::Link,
+    rule::Rule,
+};
+
+/// Ciphertext made by the vault, bound to its row and column. The only form in which a personal
+/// value or a secret reaches a store.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(pub Vec<u8>);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({} bytes)", self.0.len())
+    }
+}
+
+/// What one worker at a time works on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lane {
+    /// An environment: polls, sweeps, webhook registration, fan-out.
+    Environment(EnvironmentId),
+    /// One user's mailbox.
+    Mailbox(UserId),
+}
+
+/// The right to work on a lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Which lane.
+    pub lane: Lane,
+    /// Who holds it.
+    pub holder: String,
+    /// Rises with every claim of the lane; every write carries it.
+    pub fence: i64,
+    /// Until when.
+    pub until_ms: i64,
+}
+
+/// What a hint points at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "at")]
+pub enum Target {
+    /// Some Tribe record, as a webhook named it; the type where it named one (dotted).
+    Entity {
+        /// `entityId` or `relationshipId`.
+        id: uuid::Uuid,
+        /// `entityType`, where present.
+        kind: Option<String>,
+    },
+    /// A person of Tribe.
+    Person {
+        /// Its id.
+        id: PersonId,
+    },
+    /// A contact of the lane's mailbox; the etag where the notification gave one.
+    Contact {
+        /// Its id.
+        id: ContactId,
+        /// `@odata.etag` of the notification.
+        etag: Option<String>,
+    },
+    /// The whole mailbox: run the deltas.
+    Delta,
+    /// The whole mailbox: list it and compare with every link and every eligible person.
+    Resync,
+    /// The first sync.
+    FirstSync,
+    /// Plan the first sync and store what it would do.
+    Preview,
+    /// Graph removed or wants to renew a subscription.
+    Lifecycle {
+        /// `lifecycleEvent`.
+        event: String,
+        /// Graph's id of the subscription.
+        subscription: String,
+    },
+    /// The environment: look for changes since the cursor.
+    Poll,
+    /// The environment: compare everything.
+    Sweep,
+}
+
+/// Where a hint came from; the audit's cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A Tribe webhook.
+    Webhook,
+    /// A Graph notification.
+    Notification,
+    /// A Graph lifecycle notification.
+    Lifecycle,
+    /// Tribe's poll.
+    Poll,
+    /// A delta read.
+    Delta,
+    /// The sweep.
+    Sweep,
+    /// A person, over the API or the page.
+    Person,
+    /// This service: a follow-up of its own work.
+    Engine,
+}
+
+/// A hint to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewHint {
+    /// Whose environment.
+    pub environment: EnvironmentId,
+    /// Whose mailbox; `None`: the environment's worker.
+    pub user: Option<UserId>,
+    /// What to look at.
+    pub target: Target,
+    /// Where it came from.
+    pub source: Source,
+    /// When it was received.
+    pub received_ms: i64,
+    /// Not to be worked on before.
+    pub not_before_ms: i64,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// A kept hint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// Its number; rises with the order of keeping.
+    pub id: i64,
+    /// What was kept.
+    pub hint: NewHint,
+}
+
+/// One Tribe organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// Its short name.
+    pub id: EnvironmentId,
+    /// Tribe's organisation id ("us"), once known.
+    pub organization: Option<String>,
+    /// The key of its links' fingerprints, wrapped.
+    pub fingerprint_key: Sealed,
+    /// Settings of an environment added over the API (JSON with secrets, sealed); `None` for the
+    /// one that the configuration describes.
+    pub settings: Option<Sealed>,
+    /// Up to where the poll has looked, in milliseconds since the epoch.
+    pub polled_ms: i64,
+    /// When the next poll, sweep or registration is due.
+    pub chores_due_ms: i64,
+    /// When the last sweep ended.
+    pub swept_ms: i64,
+    /// No call to Tribe before this time (Retry-After).
+    pub throttled_until_ms: i64,
+}
+
+/// A webhook registered at Tribe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Whose.
+    pub environment: EnvironmentId,
+    /// Tribe's id.
+    pub id: String,
+    /// Dotted entity type.
+    pub entity_type: String,
+    /// SHA-256 of the random custom header's value.
+    pub header_hash: [u8; 32],
+    /// Its secret, where Tribe returned one.
+    pub secret: Option<Sealed>,
+    /// When it was registered.
+    pub created_ms: i64,
+}
+
+/// What state a user is in; the contract's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserState {
+    /// Activated; waits for consent.
+    Invited,
+    /// Consented; waits for start.
+    Consented,
+    /// The first sync runs.
+    FirstSync,
+    /// In step.
+    Live,
+    /// Paused (R19).
+    Paused,
+    /// Waits for a new sign-in (R21).
+    NeedsConsent,
+    /// Waits for release (R17).
+    Braked,
+    /// Disconnected (R20, R22).
+    Disconnected,
+}
+
+impl UserState {
+    /// The contract's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            UserState::Invited => "invited",
+            UserState::Consented => "consented",
+            UserState::FirstSync => "first_sync",
+            UserState::Live => "live",
+            UserState::Paused => "paused",
+            UserState::NeedsConsent => "needs_consent",
+            UserState::Braked => "braked",
+            UserState::Disconnected => "disconnected",
+        }
+    }
+
+    /// The state of that word.
+    pub fn from_name(name: &str) -> Option<UserState> {
+        [
+            UserState::Invited,
+            UserState::Consented,
+            UserState::FirstSync,
+            UserState::Live,
+            UserState::Paused,
+            UserState::NeedsConsent,
+            UserState::Braked,
+            UserState::Disconnected,
+        ]
+        .into_iter()
+        .find(|state| state.name() == name)
+    }
+
+    /// Whether the mailbox worker works on this user's hints: previews are planned in `consented`.
+    pub fn works(self) -> bool {
+        matches!(
+            self,
+            UserState::Consented | UserState::FirstSync | UserState::Live
+        )
+    }
+}
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Our id.
+    pub id: UserId,
+    /// Which environment.
+    pub environment: EnvironmentId,
+    /// Which employee.
+    pub employee: EmployeeId,
+    /// State.
+    pub state: UserState,
+    /// The state to return to from `paused` or `needs_consent`.
+    pub resume_state: UserState,
+    /// Why, where the state alone does not say: a word such as `employee_left`.
+    pub reason: Option<String>,
+    /// Microsoft's tenant and object id, pinned at the first consent.
+    pub identity: Option<(String, String)>,
+    /// The mailbox's address, sealed.
+    pub mailbox: Option<Sealed>,
+    /// Another address that an administrator allowed, sealed.
+    pub allow_mailbox: Option<Sealed>,
+    /// Where the browser goes after consent: a path of this service.
+    pub return_to: Option<String>,
+    /// Start right after consent.
+    pub start_on_consent: bool,
+    /// Whether `start` was said since the last connection (decides what a consent leads to).
+    pub started: bool,
+    /// When it was activated.
+    pub created_ms: i64,
+    /// When delta, subscription or token is next to be looked after.
+    pub chores_due_ms: i64,
+    /// When the deltas last ran to their end.
+    pub delta_ms: i64,
+    /// When both sides were last seen in step.
+    pub proven_ms: Option<i64>,
+    /// First sync, resync or preview: people done, and in all.
+    pub progress: Option<(u64, u64)>,
+    /// No call to Graph for this mailbox before this time (Retry-After).
+    pub throttled_until_ms: i64,
+    /// The brake's line is lifted for one pass.
+    pub released: bool,
+    /// Since when the brake counts.
+    pub brake_since_ms: i64,
+    /// What the braked pass would have done: changes and links.
+    pub braked: Option<(u64, u64)>,
+}
+
+/// OAuth tokens, sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    /// The newest refresh token.
+    pub refresh: Sealed,
+    /// The newest access token.
+    pub access: Sealed,
+    /// When the access token ends.
+    pub expires_ms: i64,
+    /// Rises with every save; a save expects the one it read.
+    pub generation: i64,
+    /// When the refresh token was obtained by a person's sign-in.
+    pub consented_ms: i64,
+}
+
+/// What a pending sign-in is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// A consent link was made: opening it starts the sign-in in that browser.
+    Invite(UserId),
+    /// A user's consent at Microsoft.
+    Consent(UserId),
+    /// An employee's own sign-in at Tribe, for the page.
+    Employee(EnvironmentId),
+    /// An administrator connects an environment by authorization code.
+    Connect(EnvironmentId),
+}
+
+/// A pending sign-in; found by the SHA-256 of its `state`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// PKCE verifier and nonce (JSON), sealed.
+    pub proof: Sealed,
+    /// SHA-256 of the browser session's cookie, once one is bound.
+    pub browser_hash: Option<[u8; 32]>,
+    /// When it ends.
+    pub expires_ms: i64,
+}
+
+/// A link with its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkRow {
+    /// Whose environment.
+    pub environment: EnvironmentId,
+    /// Whose.
+    pub user: UserId,
+    /// For whom.
+    pub person: PersonId,
+    /// What is remembered.
+    pub link: Link,
+    /// When it was last written.
+    pub changed_ms: i64,
+}
+
+/// How many links are in which state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkCounts {
+    /// Linked.
+    pub linked: u64,
+    /// Sleeping.
+    pub sleeping: u64,
+    /// Tombstones.
+    pub tombstones: u64,
+    /// Closed.
+    pub closed: u64,
+    /// Intents.
+    pub intents: u64,
+    /// People with a held change.
+    pub held: u64,
+    /// People with a parked item.
+    pub failing: u64,
+}
+
+/// One folder's delta cursor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Which folder.
+    pub folder: FolderId,
+    /// Whether it is the mailbox's default contact folder.
+    pub is_default: bool,
+    /// Graph's deltaLink, or nextLink of a walk under way; opaque.
+    pub link: String,
+}
+
+/// A subscription at Graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Graph's id.
+    pub id: String,
+    /// Whose.
+    pub user: UserId,
+    /// Whose environment.
+    pub environment: EnvironmentId,
+    /// `resource`
+    pub resource: String,
+    /// SHA-256 of its `clientState`.
+    pub client_state_hash: [u8; 32],
+    /// When it ends.
+    pub expires_ms: i64,
+    /// When it was created.
+    pub created_ms: i64,
+    /// When it was last looked after.
+    pub checked_ms: i64,
+}
+
+/// Which way a write went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditDirection {
+    /// To Outlook.
+    ToOutlook,
+    /// To Tribe.
+    ToTribe,
+    /// A change of a link or a decision; nothing was written.
+    None,
+}
+
+/// One line of the audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditLine {
+    /// Its number; 0 for a new one.
+    pub id: i64,
+    /// When.
+    pub at_ms: i64,
+    /// Whose environment.
+    pub environment: EnvironmentId,
+    /// Whose.
+    pub user: UserId,
+    /// For whom.
+    pub person: Option<PersonId>,
+    /// Which contact.
+    pub contact: Option<ContactId>,
+    /// Why.
+    pub rule: Rule,
+    /// Which way.
+    pub direction: AuditDirection,
+    /// What caused the look.
+    pub cause: Source,
+    /// Which fields.
+    pub fields: Vec<Field>,
+    /// Before, after and lost values by field (JSON), sealed, while the undo window lasts.
+    pub values: Option<Sealed>,
+    /// A word more, such as `created`, `adopted`, `unlinked`, `flagged`.
+    pub note: Option<String>,
+}
+
+/// Which audit lines.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Of this user.
+    pub user: Option<UserId>,
+    /// Of this person.
+    pub person: Option<PersonId>,
+    /// By this rule.
+    pub rule: Option<Rule>,
+}
+
+/// A change that waits for a decision. One per (user, person, rule).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its number; 0 for a new one.
+    pub id: i64,
+    /// Whose environment.
+    pub environment: EnvironmentId,
+    /// Whose.
+    pub user: UserId,
+    /// For whom.
+    pub person: PersonId,
+    /// R6 or R16.
+    pub rule: Rule,
+    /// Which fields.
+    pub fields: Vec<Field>,
+    /// Both sides' values by field (JSON), sealed.
+    pub values: Sealed,
+    /// What a person decided: `Some(true)` lets Outlook's through, `Some(false)` restores Tribe's.
+    pub accepted: Option<bool>,
+    /// Since when.
+    pub created_ms: i64,
+}
+
+/// Something that could not be done. One per (user, person, reason).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Its number; 0 for a new one.
+    pub id: i64,
+    /// Whose environment.
+    pub environment: EnvironmentId,
+    /// Whose.
+    pub user: UserId,
+    /// For whom, where a person is concerned.
+    pub person: Option<PersonId>,
+    /// A field's name, or empty.
+    pub field: String,
+    /// Why, in words for people, without values.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Since when.
+    pub created_ms: i64,
+}
+
+/// The head of a preview.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// Whether it is complete.
+    pub ready: bool,
+    /// How many would be created.
+    pub create: u64,
+    /// Adopted.
+    pub adopt: u64,
+    /// Skipped.
+    pub skip: u64,
+    /// When it was made.
+    pub made_ms: i64,
+}
+
+/// One person of a preview.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreviewItem {
+    /// Who.
+    pub person: PersonId,
+    /// `create`, `adopt` or `skip`.
+    pub action: String,
+    /// By which rule.
+    pub rule: Rule,
+    /// Why, without values.
+    pub reason: String,
+}
+
+/// Something that needs an administrator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// What it is about: a word such as `employee_left`, and whom; raising it again changes nothing.
+    pub key: String,
+    /// Whose environment.
+    pub environment: EnvironmentId,
+    /// Whose user.
+    pub user: Option<UserId>,
+    /// What to do, without personal data.
+    pub message: String,
+    /// Since when.
+    pub since_ms: i64,
+}
+
+/// The answer that a request with an idempotency key got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// SHA-256 of who asked, method, path and body.
+    pub request_hash: [u8; 32],
+    /// HTTP status.
+    pub status: u16,
+    /// The body, sealed: it may hold a consent link.
+    pub body: Sealed,
+}
