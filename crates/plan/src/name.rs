@@ -1,1 +1,69 @@
-//! Comes next.
+//! Composed names.
+
+/// The parts of a name, as they will stand in Outlook.
+#[derive(Clone, Copy, Default)]
+pub struct Parts<'a> {
+    /// Initials.
+    pub initials: Option<&'a str>,
+    /// First name.
+    pub first: Option<&'a str>,
+    /// Insertion.
+    pub insertion: Option<&'a str>,
+    /// Surname.
+    pub surname: Option<&'a str>,
+}
+
+impl Parts<'_> {
+    /// "first insertion surname"; initials where there is no first name.
+    pub fn display_name(self) -> Option<String> {
+        join(
+            &[self.first.or(self.initials), self.insertion, self.surname],
+            " ",
+        )
+    }
+
+    /// "surname, first insertion"; initials where there is no first name.
+    pub fn file_as(self) -> Option<String> {
+        let given = join(&[self.first.or(self.initials), self.insertion], " ");
+        join(&[self.surname, given.as_deref()], ", ")
+    }
+}
+
+fn join(parts: &[Option<&str>], between: &str) -> Option<String> {
+    let parts: Vec<&str> = parts
+        .iter()
+        .flatten()
+        .map(|part| part.trim())
+        .filter(|part| !part.is_empty())
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(between))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn composes_with_and_without_first_name() {
+        let full = Parts {
+            initials: Some("J."),
+            first: Some("Jan"),
+            insertion: Some("van der"),
+            surname: Some("Berg"),
+        };
+        assert_eq!(full.display_name().as_deref(), Some("Jan van der Berg"));
+        assert_eq!(full.file_as().as_deref(), Some("Berg, Jan van der"));
+        let short = Parts {
+            first: None,
+            ..full
+        };
+        assert_eq!(short.display_name().as_deref(), Some("J. van der Berg"));
+        assert_eq!(short.file_as().as_deref(), Some("Berg, J. van der"));
+        assert_eq!(Parts::default().display_name(), None);
+        let surname = Parts {
+            surname: Some("Berg"),
+            ..Parts::default()
+        };
+        assert_eq!(surname.file_as().as_deref(), Some("Berg"));
+    }
+}

@@ -1,0 +1,147 @@
+//! The link after the writes.
+
+use super::{Create, Needs, Update};
+use crate::{
+    base::Mark,
+    contact::Contact,
+    field::{Field, Side},
+    ids::Etag,
+    link::{Former, Link, LinkState},
+    mapping::{Lens, view},
+};
+
+/// What became of an update's writes.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Graph's answer to the PATCH, when it took it.
+    pub answer: Option<Contact>,
+    /// The PATCH was not sent, or is not known to have been taken.
+    pub patch_failed: bool,
+    /// By place in [`Update::tribe`]: Tribe took the write.
+    pub tribe: Vec<bool>,
+}
+
+/// The link as it is to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The link.
+    pub link: Link,
+    /// Something did not come out as planned: plan this person again.
+    pub again: bool,
+}
+
+/// The link after an update. `read` is the etag of the contact that the plan was made from.
+pub fn settle(
+    link: &Link,
+    update: &Update,
+    outcome: &Outcome,
+    read: Option<&Etag>,
+    lens: Lens<'_>,
+    now_ms: i64,
+) -> Settled {
+    let outlook_done = update.patch.is_none() || !outcome.patch_failed;
+    let tribe_done = |index: usize| outcome.tribe.get(index).copied().unwrap_or(false);
+    let mut after = link.clone();
+    let mut former = kept_former(link, now_ms);
+    let mut wrote = false;
+    for step in &update.moves {
+        let done = match step.needs {
+            Needs::Nothing => true,
+            Needs::Outlook => outlook_done,
+            Needs::Tribe(index) => tribe_done(index),
+        };
+        if !done {
+            continue;
+        }
+        match step.marks {
+            Some(marks) => after.base.set(step.field, marks),
+            None => after.base.remove(step.field),
+        }
+        if let Some((side, mark)) = step.former {
+            wrote = true;
+            former.retain(|known: &Former| (known.side, known.field) != (side, step.field));
+            former.push(Former {
+                side,
+                field: step.field,
+                mark,
+            });
+        }
+    }
+    let mut again = !outlook_done || (0..update.tribe.len()).any(|index| !tribe_done(index));
+    if outlook_done {
+        after.relationship = Some(update.mapping.relationship);
+        after.kind = update.mapping.kind;
+        after.slots = update.mapping.slots;
+        if let LinkState::Sleeping | LinkState::Closed | LinkState::Intent = after.state {
+            after.state = LinkState::Linked;
+        }
+    }
+    after.etag = match (&update.patch, &outcome.answer) {
+        _ if again => None,
+        (None, _) => read.cloned(),
+        (Some(_), Some(answer)) => {
+            if shows(answer, &mut after, &update.expected, lens) {
+                answer.etag.clone()
+            } else {
+                again = true;
+                None
+            }
+        }
+        (Some(_), None) => None,
+    };
+    if let Some(answer) = &outcome.answer {
+        after.folder = answer.folder.clone().or(after.folder);
+    }
+    if wrote {
+        after.settles_at_ms = now_ms + lens.policy.settle_ms;
+    }
+    after.former = former;
+    Settled { link: after, again }
+}
+
+/// The link after a create that Graph answered.
+pub fn created(create: &Create, answer: &Contact, lens: Lens<'_>, now_ms: i64) -> Settled {
+    let mut link = create.link.clone();
+    link.contact = Some(answer.id.clone());
+    link.folder.clone_from(&answer.folder);
+    link.settles_at_ms = now_ms + lens.policy.settle_ms;
+    let as_planned = shows(answer, &mut link, &create.expected, lens);
+    link.etag = answer.etag.clone().filter(|_| as_planned);
+    Settled {
+        link,
+        again: !as_planned,
+    }
+}
+
+/// Whether an answer shows every mapped field as planned. Initials that Outlook derived where none
+/// were given go into the base: nobody typed them (Graph reference 2.2).
+fn shows(
+    answer: &Contact,
+    link: &mut Link,
+    expected: &std::collections::BTreeMap<Field, Mark>,
+    lens: Lens<'_>,
+) -> bool {
+    let seen = view(answer, link.kind, link.slots, &link.base, lens);
+    let mut all = true;
+    for (field, planned) in expected {
+        let shown = lens.mark(*field, &seen.reading(*field));
+        if shown == *planned || *planned == Mark::Unknown {
+            continue;
+        }
+        if *field == Field::Initials && *planned == Mark::Empty && shown != Mark::Unknown {
+            link.base.set_side(Field::Initials, Side::Outlook, shown);
+            continue;
+        }
+        all = false;
+    }
+    all
+}
+
+/// What earlier writes replaced, as long as they have not settled.
+fn kept_former(link: &Link, now_ms: i64) -> Vec<Former> {
+    if now_ms < link.settles_at_ms {
+        link.former.clone()
+    } else {
+        Vec::new()
+    }
+}
