@@ -3,6 +3,7 @@
 //! # Map
 //! - [`remote`], [`tribe`], [`graph`]: ports and clients of both remotes.
 //! - [`store`]: what must outlive the process.
+//! - [`vault`]: how personal values and secrets rest.
 //! - [`clock`], [`random`]: time and chance as ports.
 //!
 //! The decisions live in the crate `tribelink-plan`, which does no I/O; the bundled sandbox in
@@ -14,3 +15,4 @@ pub mod random;
 pub mod remote;
 pub mod store;
 pub mod tribe;
+pub mod vault;
