@@ -1,6 +1,7 @@
 //! tribelink keeps the people of a Tribe CRM and the Outlook address books of its users in step.
 //!
 //! # Map
+//! - [`config`]: what the administrator chose.
 //! - [`remote`], [`tribe`], [`graph`]: ports and clients of both remotes.
 //! - [`store`]: what must outlive the process.
 //! - [`vault`]: how personal values and secrets rest.
@@ -10,6 +11,7 @@
 //! `tribelink-sandbox`, which knows nothing of the service.
 
 pub mod clock;
+pub mod config;
 pub mod graph;
 pub mod random;
 pub mod remote;
