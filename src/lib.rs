@@ -10,11 +10,16 @@
 //! The decisions live in the crate `tribelink-plan`, which does no I/O; the bundled sandbox in
 //! `tribelink-sandbox`, which knows nothing of the service.
 
+pub mod activation;
 pub mod clock;
 pub mod config;
+pub mod environment;
 pub mod graph;
+pub mod intake;
+pub mod ports;
 pub mod random;
 pub mod remote;
+pub mod sealed;
 pub mod store;
 pub mod tribe;
 pub mod vault;
