@@ -5,6 +5,7 @@
 //! - [`remote`], [`tribe`], [`graph`]: ports and clients of both remotes.
 //! - [`store`]: what must outlive the process.
 //! - [`vault`]: how personal values and secrets rest.
+//! - [`server`], [`telemetry`]: how the service is reached, and what it says about itself.
 //! - [`clock`], [`random`]: time and chance as ports.
 //!
 //! The decisions live in the crate `tribelink-plan`, which does no I/O; the bundled sandbox in
@@ -20,6 +21,8 @@ pub mod ports;
 pub mod random;
 pub mod remote;
 pub mod sealed;
+pub mod server;
 pub mod store;
+pub mod telemetry;
 pub mod tribe;
 pub mod vault;
