@@ -1,16 +1,28 @@
 //! tribelink keeps the people of a Tribe CRM and the Outlook address books of its users in step.
 //!
 //! # Map
+//! - [`config`]: what the administrator chose.
 //! - [`remote`], [`tribe`], [`graph`]: ports and clients of both remotes.
 //! - [`store`]: what must outlive the process.
+//! - [`vault`]: how personal values and secrets rest.
+//! - [`server`], [`telemetry`]: how the service is reached, and what it says about itself.
 //! - [`clock`], [`random`]: time and chance as ports.
 //!
 //! The decisions live in the crate `tribelink-plan`, which does no I/O; the bundled sandbox in
 //! `tribelink-sandbox`, which knows nothing of the service.
 
+pub mod activation;
 pub mod clock;
+pub mod config;
+pub mod environment;
 pub mod graph;
+pub mod intake;
+pub mod ports;
 pub mod random;
 pub mod remote;
+pub mod sealed;
+pub mod server;
 pub mod store;
+pub mod telemetry;
 pub mod tribe;
+pub mod vault;

@@ -1,0 +1,462 @@
+//! The sign-in at Microsoft: from the opened link to saved tokens.
+//!
+//! `state` works once, for ten minutes, and only in the browser that opened the link: a cookie of
+//! that browser is bound to it. The code is exchanged with PKCE (S256), the id_token's nonce is
+//! ours, and nothing is saved before `/me` proved to be the employee's own mailbox.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use secrecy::{ExposeSecret as _, SecretString};
+use tribelink_plan::ids::{EnvironmentId, UserId};
+use url::Url;
+
+use super::{
+    Activation, Command, Error, Look, consent_alert,
+    mailbox::{self, Expected, Misfit},
+    transition,
+};
+use crate::{
+    graph::{Authorize, Call, Identity, Issued, Me},
+    random, remote,
+    sealed::{Proof, hash_row, hex, same, sha256, unhex32, user_row},
+    store::{Alert, Change, Purpose, SignIn, Source, Tokens, User, UserState},
+    vault::column,
+};
+
+/// How long a sign-in may take (faults 4.3).
+const SIGN_IN_MS: i64 = 600_000;
+
+/// The path that Microsoft sends the browser back to.
+pub const CALLBACK: &str = "/oauth/microsoft/callback";
+
+/// The key of the alert that Microsoft refuses the application itself.
+pub const APPLICATION_ALERT: &str = "microsoft_application";
+
+/// A sign-in that begins.
+pub struct Begun {
+    /// Where the browser goes.
+    pub authorize: Url,
+    /// The cookie that binds the browser.
+    pub cookie: Cookie,
+}
+
+/// A cookie to set.
+pub struct Cookie {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// Seconds it lives.
+    pub max_age: i64,
+    /// Whether it travels over https alone; so it does unless the service itself is on loopback.
+    pub secure: bool,
+}
+
+/// What Microsoft sent the browser back with.
+#[derive(Clone, Debug, Default)]
+pub struct Returned {
+    /// `state`
+    pub state: Option<String>,
+    /// `code`
+    pub code: Option<String>,
+    /// `error`
+    pub error: Option<String>,
+}
+
+/// A sign-in that succeeded.
+pub struct Consented {
+    /// Whose.
+    pub user: UserId,
+    /// Its state now.
+    pub state: UserState,
+    /// The page to go to.
+    pub return_to: Option<String>,
+}
+
+/// Why a sign-in did not succeed. The user's state stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The link is unknown, expired, or belongs to a sign-in that succeeded.
+    #[error("this consent link is not valid any more")]
+    Link,
+    /// The state is unknown, used or expired.
+    #[error("this sign-in is not valid any more")]
+    State,
+    /// The cookie of the browser that opened the link is missing or another.
+    #[error("the sign-in came back without the cookie it began with")]
+    OtherBrowser,
+    /// The person declined, or may not consent.
+    #[error("the access was not granted")]
+    Declined,
+    /// Granted, but without what is needed to go on.
+    #[error("not all of the rights were granted")]
+    Rights,
+    /// Not the employee's mailbox, or not the account of before.
+    #[error("the mailbox is not the employee's own")]
+    Misfit(Misfit),
+    /// The user is in no state for it, or the employee left.
+    #[error("the user cannot be connected: {0}")]
+    Refused(transition::Refusal),
+    /// Microsoft refuses the application: an administrator must act.
+    #[error("the application is refused at Microsoft")]
+    Application,
+    /// Something failed for the moment; open the link again.
+    #[error("the sign-in could not be finished for the moment")]
+    Passing,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        match error {
+            Error::Refused(refusal) => Failure::Refused(refusal),
+            Error::Remote(error) => Failure::from(error),
+            Error::NotFound(_) => Failure::Link,
+            error => {
+                tracing::error!(%error, "a sign-in could not be finished");
+                Failure::Passing
+            }
+        }
+    }
+}
+
+impl From<remote::Error> for Failure {
+    fn from(error: remote::Error) -> Failure {
+        match error {
+            remote::Error::ConsentNeeded(_) => Failure::Declined,
+            remote::Error::Forbidden(_) => Failure::Rights,
+            remote::Error::Application(_) => Failure::Application,
+            error => {
+                tracing::warn!(%error, "a sign-in could not be finished");
+                Failure::Passing
+            }
+        }
+    }
+}
+
+impl Activation {
+    /// Opens a consent link: begins a sign-in in this browser. The link stays valid until a sign-in
+    /// succeeds, so that a mail scanner that opens it first spoils nothing.
+    ///
+    /// # Errors
+    /// See [`Failure`]; [`Failure::Passing`] is safe to repeat.
+    pub async fn open_link(&self, token: &str) -> Result<Begun, Failure> {
+        let hash = sha256(token.as_bytes());
+        let now = self.clock.now_ms();
+        let taken = self.store.take_sign_in(&hash, now).await;
+        let Some(invite) = taken.map_err(Error::from)? else {
+            return Err(Failure::Link);
+        };
+        let Purpose::Invite(user) = invite.purpose else {
+            return Err(Failure::Link);
+        };
+        let invitation: Proof = self.opened(&hash, &invite)?;
+        let user = self.user(user).await?;
+        transition::step(user.state, user.resume_state, Command::Invite)
+            .map_err(Failure::Refused)?;
+
+        let secret = || random::token(self.random.as_ref());
+        let (state, browser) = (secret(), secret());
+        let state_hash = sha256(state.as_bytes());
+        let proof = Proof {
+            verifier: secret(),
+            nonce: secret(),
+            login_hint: None,
+            invite: Some(hex(&hash)),
+        };
+        let authorize = self.authorize_url(&state, &proof, invitation.login_hint.as_deref())?;
+        let sign_in = SignIn {
+            purpose: Purpose::Consent(user.id),
+            proof: self.sealed(&state_hash, &proof)?,
+            browser_hash: Some(sha256(browser.as_bytes())),
+            expires_ms: now + SIGN_IN_MS,
+        };
+        self.commit(vec![
+            Change::PutSignIn {
+                state_hash: hash,
+                sign_in: invite,
+            },
+            Change::PutSignIn {
+                state_hash,
+                sign_in,
+            },
+        ])
+        .await?;
+        Ok(Begun {
+            authorize,
+            cookie: Cookie {
+                name: self.cookie_name(&state_hash),
+                value: browser,
+                max_age: SIGN_IN_MS / 1_000,
+                secure: self.is_https(),
+            },
+        })
+    }
+
+    /// Finishes a sign-in.
+    ///
+    /// # Errors
+    /// See [`Failure`]: nothing was saved; the link can be opened again.
+    pub async fn finish(
+        &self,
+        returned: Returned,
+        cookies: &[(String, String)],
+    ) -> Result<Consented, Failure> {
+        let state = returned.state.as_deref().unwrap_or_default();
+        let state_hash = sha256(state.as_bytes());
+        // Asked before the state is taken: a stranger who saw the address cannot use it up.
+        let name = self.cookie_name(&state_hash);
+        let cookie = cookies.iter().find(|(known, _)| *known == name);
+        let now = self.clock.now_ms();
+        let Some((_, cookie)) = cookie else {
+            return Err(Failure::OtherBrowser);
+        };
+        let taken = self.store.take_sign_in(&state_hash, now).await;
+        let Some(sign_in) = taken.map_err(Error::from)? else {
+            return Err(Failure::State);
+        };
+        let Purpose::Consent(user) = sign_in.purpose else {
+            return Err(Failure::State);
+        };
+        let browser = sha256(cookie.as_bytes());
+        if !sign_in
+            .browser_hash
+            .is_some_and(|bound| same(&bound, &browser))
+        {
+            return Err(Failure::OtherBrowser);
+        }
+        if let Some(error) = &returned.error {
+            return Err(declined(error));
+        }
+        let code = returned.code.as_deref().ok_or(Failure::Declined)?;
+        let proof: Proof = self.opened(&state_hash, &sign_in)?;
+        let environment = self.user(user).await?.environment;
+        let (issued, identity) = self.exchange(&environment, code, &proof).await?;
+        let refresh = issued.refresh.clone().ok_or(Failure::Rights)?;
+        let call = Call {
+            token: &issued.access,
+            timeout: self.settings.call_timeout,
+        };
+        let me = self.outlook.me(&call).await?;
+        let connected = Connected {
+            issued,
+            refresh,
+            identity,
+            me,
+        };
+        let consented = self.save(user, &connected).await?;
+        if let Some(invite) = proof.invite.as_deref().and_then(unhex32) {
+            // The link has served. Were this to fail, it only expires later.
+            let _ = self.store.take_sign_in(&invite, now).await;
+        }
+        self.wake(user);
+        Ok(consented)
+    }
+
+    async fn exchange(
+        &self,
+        environment: &EnvironmentId,
+        code: &str,
+        proof: &Proof,
+    ) -> Result<(Issued, Identity), Failure> {
+        let verifier = SecretString::from(proof.verifier.as_str());
+        let redirect_uri = self.settings.address(CALLBACK);
+        let exchanged = self
+            .sign_in
+            .exchange(code, &verifier, &proof.nonce, &redirect_uri)
+            .await;
+        if let Err(remote::Error::Application(why)) = &exchanged {
+            tracing::error!(why, "Microsoft refuses the application");
+            self.alert_application(environment).await;
+        }
+        Ok(exchanged?)
+    }
+
+    /// Says to administrators that Microsoft refuses the application itself.
+    async fn alert_application(&self, environment: &EnvironmentId) {
+        let alert = Alert {
+            key: APPLICATION_ALERT.to_owned(),
+            environment: environment.clone(),
+            user: None,
+            message: "Microsoft refuses this application: check tenant, client id, secret or \
+                      certificate, and the redirect URI; `tribelink doctor` names the cause"
+                .to_owned(),
+            since_ms: self.clock.now_ms(),
+        };
+        if let Err(error) = self.commit(vec![Change::RaiseAlert(alert)]).await {
+            tracing::error!(%error, "an alert could not be raised");
+        }
+    }
+
+    /// Saves what a sign-in brought, when it is the employee's own mailbox.
+    async fn save(&self, id: UserId, connected: &Connected) -> Result<Consented, Failure> {
+        for _ in 0..3 {
+            let user = self.user(id).await?;
+            let changes = self.changes_of(&user, connected).await?;
+            match self.commit(changes.all).await {
+                Err(Error::Changed) => continue,
+                saved => saved?,
+            }
+            return Ok(Consented {
+                user: id,
+                state: changes.state,
+                return_to: user.return_to,
+            });
+        }
+        Err(Failure::Passing)
+    }
+
+    async fn changes_of(&self, user: &User, connected: &Connected) -> Result<Changes, Failure> {
+        let command = Command::Consented {
+            start: user.start_on_consent,
+        };
+        let step =
+            transition::step(user.state, user.resume_state, command).map_err(Failure::Refused)?;
+        self.judge(user, connected).await?;
+
+        let now = self.clock.now_ms();
+        let row = user_row(user.id);
+        let identity = (
+            connected.identity.tenant.clone(),
+            connected.identity.object.clone(),
+        );
+        let waited = matches!(user.state, UserState::Invited | UserState::NeedsConsent);
+        let mut all = vec![Change::MoveUser {
+            id: user.id,
+            from: user.state,
+            to: step.to,
+            resume_state: step.resume,
+            reason: if waited { None } else { user.reason.clone() },
+        }];
+        // A user in another state is being worked on: its row is left to the worker.
+        if waited {
+            let address = mailbox::address_of_me(&connected.me).map(SecretString::from);
+            let seal = |address| self.vault.seal_text(column::MAILBOX, &row, &address);
+            all.push(Change::PutUser(Box::new(User {
+                state: step.to,
+                reason: None,
+                identity: Some(identity),
+                mailbox: address.map(seal),
+                started: user.started || step.to == UserState::FirstSync,
+                chores_due_ms: now,
+                throttled_until_ms: 0,
+                ..user.clone()
+            })));
+        }
+        all.push(self.put_tokens(user.id, connected, now).await?);
+        all.push(Change::ClearAlert(consent_alert(user.id)));
+        all.extend(
+            step.look
+                .map(|look: Look| self.hint(user, look.target(), Source::Person)),
+        );
+        Ok(Changes {
+            all,
+            state: step.to,
+        })
+    }
+
+    async fn judge(&self, user: &User, connected: &Connected) -> Result<(), Failure> {
+        let crm = self.crm(&user.environment).await?;
+        let employee = crm.employee(user.employee).await?;
+        let employee = employee
+            .filter(|employee| !employee.former)
+            .ok_or_else(super::employee_left)?;
+        let row = user_row(user.id);
+        let open = |sealed| self.vault.open_text(column::ALLOW_MAILBOX, &row, sealed);
+        let allowed = user.allow_mailbox.as_ref().map(open).transpose();
+        let allowed = allowed.map_err(Error::from)?;
+        let expected = Expected {
+            employee: &employee,
+            allowed: allowed.as_ref().map(|address| address.expose_secret()),
+            pinned: user.identity.as_ref(),
+            connecting: user.state == UserState::Invited,
+        };
+        mailbox::judge(&expected, &connected.me, &connected.identity).map_err(Failure::Misfit)
+    }
+
+    async fn put_tokens(
+        &self,
+        user: UserId,
+        connected: &Connected,
+        now: i64,
+    ) -> Result<Change, Error> {
+        let row = user_row(user);
+        let stored = self.store.tokens(user).await?;
+        let issued = &connected.issued;
+        let seal = |column, text: &SecretString| self.vault.seal_text(column, &row, text);
+        Ok(Change::PutTokens {
+            user,
+            tokens: Tokens {
+                refresh: seal(column::REFRESH_TOKEN, &connected.refresh),
+                access: seal(column::ACCESS_TOKEN, &issued.access),
+                expires_ms: super::tokens::expires_ms(now, issued.expires_in),
+                generation: 0,
+                consented_ms: now,
+            },
+            expected: stored.map_or(0, |tokens| tokens.generation),
+        })
+    }
+
+    fn authorize_url(
+        &self,
+        state: &str,
+        proof: &Proof,
+        login_hint: Option<&str>,
+    ) -> Result<Url, Failure> {
+        let challenge = URL_SAFE_NO_PAD.encode(sha256(proof.verifier.as_bytes()));
+        let authorize = Authorize {
+            state,
+            nonce: &proof.nonce,
+            challenge: &challenge,
+            login_hint,
+            redirect_uri: &self.settings.address(CALLBACK),
+            prompt: None,
+        };
+        Ok(self.sign_in.authorize_url(&authorize)?)
+    }
+
+    /// One name for each sign-in, so that two of them in two tabs do not disturb each other.
+    fn cookie_name(&self, state_hash: &[u8; 32]) -> String {
+        let prefix = if self.is_https() { "__Host-" } else { "" };
+        format!("{prefix}tribelink_{}", &hex(state_hash)[..16])
+    }
+
+    fn is_https(&self) -> bool {
+        self.settings.public_url.scheme() == "https"
+    }
+
+    fn opened(&self, hash: &[u8; 32], sign_in: &SignIn) -> Result<Proof, Error> {
+        let row = hash_row(hash);
+        let opened = self
+            .vault
+            .open_json(column::SIGN_IN_PROOF, &row, &sign_in.proof);
+        Ok(opened?)
+    }
+
+    fn sealed(&self, hash: &[u8; 32], proof: &Proof) -> Result<crate::store::Sealed, Error> {
+        let row = hash_row(hash);
+        Ok(self.vault.seal_json(column::SIGN_IN_PROOF, &row, proof)?)
+    }
+}
+
+struct Connected {
+    issued: Issued,
+    refresh: SecretString,
+    identity: Identity,
+    me: Me,
+}
+
+struct Changes {
+    all: Vec<Change>,
+    state: UserState,
+}
+
+/// What an `error` of the authorize endpoint means (Graph reference 1.2).
+fn declined(error: &str) -> Failure {
+    match error {
+        "server_error" | "temporarily_unavailable" => Failure::Passing,
+        "invalid_request"
+        | "unauthorized_client"
+        | "unsupported_response_type"
+        | "invalid_resource" => Failure::Application,
+        _ => Failure::Declined,
+    }
+}

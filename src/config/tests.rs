@@ -1,0 +1,518 @@
+//! Each rule of the configuration, from the outside.
+
+use std::{fs, path::Path, time::Duration};
+
+use proptest::prelude::*;
+use secrecy::ExposeSecret;
+use tribelink_plan::{
+    field::{Direction, Field},
+    policy::{Conflict, Policy},
+};
+
+use super::{reader::Reader, *};
+
+const KEY: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// The required keys and nothing else.
+const REQUIRED: [(&str, &str); 6] = [
+    ("security.encryption_keys", KEY),
+    ("tribe.client_id", "tribe-app"),
+    ("tribe.client_secret", "s3cr3t"),
+    ("microsoft.tenant", "example.com"),
+    ("microsoft.client_id", "microsoft-app"),
+    ("microsoft.client_secret", "s3cr3t"),
+];
+
+fn with(pairs: &[(&'static str, &'static str)]) -> Result<Config, Problems> {
+    let mut all: Vec<(&str, &str)> = REQUIRED.to_vec();
+    all.retain(|(key, _)| !pairs.iter().any(|(other, _)| other == key));
+    all.extend(pairs.iter().filter(|(_, value)| *value != "-"));
+    Config::from_pairs(all)
+}
+
+fn refused(pairs: &[(&'static str, &'static str)]) -> String {
+    with(pairs).expect_err("refused").to_string()
+}
+
+fn from_file(text: &str, variables: &[(&str, &str)]) -> Result<Config, Problems> {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("tribelink.toml"), text).expect("written");
+    let variables = variables
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()));
+    Config::read(&Sources::gather(None, variables, dir.path())?)
+}
+
+const FILE: &str = r#"
+[security]
+encryption_keys = ["k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]
+[tribe]
+client_id = "a"
+client_secret = "b"
+[microsoft]
+tenant = "11111111-2222-3333-4444-555555555555"
+client_id = "c"
+client_secret = "d"
+"#;
+
+#[test]
+fn the_defaults_are_the_contract() {
+    let config = with(&[]).expect("usable");
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.server.public_url.as_str(), "http://127.0.0.1:8080/");
+    assert_eq!(config.server.max_body, 4 << 20);
+    assert_eq!(config.server.shutdown_grace, Duration::from_secs(25));
+    assert_eq!(config.database.url.expose_secret(), "sqlite://tribelink.db");
+    assert_eq!(config.tribe.grant, Grant::ClientCredentials);
+    assert_eq!(config.tribe.read, ReadStyle::Expand);
+    assert_eq!(config.tribe.scope, "read write");
+    assert!(config.tribe.register_webhooks);
+    assert_eq!(config.tribe.names.manager, ["AccountManager"]);
+    assert_eq!(config.tribe.names.owners, ["Owners"]);
+    assert_eq!(config.tribe.names.former, ["IsFormer"]);
+    assert_eq!(config.tribe.names.function, "FunctionOnBusinessCard");
+    assert_eq!(config.tribe.person_sets.len(), 7);
+    assert!(!config.microsoft.trust_if_match && !config.microsoft.rich_notifications);
+    assert!(!config.sync.shadow);
+    assert_eq!(config.sync.delta_interval, Duration::from_secs(15 * 60));
+    assert_eq!(config.sync.poll_interval, Duration::from_secs(5 * 60));
+    assert_eq!(config.sync.sweep_interval, Duration::from_secs(24 * 3600));
+    assert_eq!(config.worker.lease, Duration::from_secs(30));
+    assert_eq!(config.worker.mailboxes, 500);
+}
+
+/// The planner's own defaults and the file's are the same.
+#[test]
+fn the_default_file_gives_the_default_policy() {
+    let config = with(&[]).expect("usable");
+    assert_eq!(
+        format!("{:?}", config.sync.policy),
+        format!("{:?}", Policy::default())
+    );
+}
+
+#[test]
+fn the_default_file_names_every_key_and_no_other() {
+    let sources = Sources::from_pairs(REQUIRED).expect("parses");
+    let mut reader = Reader::new(&sources);
+    Config::from_reader(&mut reader).expect("usable");
+    let mut section = String::new();
+    let mut named = std::collections::BTreeSet::new();
+    for line in DEFAULTS.lines() {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_suffix(']'))
+        {
+            section = name.to_owned();
+        }
+        let Some((name, _)) = line.trim_start_matches("# ").split_once(" = ") else {
+            continue;
+        };
+        if name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        {
+            named.insert(format!("{section}.{name}"));
+        }
+    }
+    let file_keys = ["microsoft.certificate_file", "microsoft.private_key_file"];
+    let asked = reader.asked().iter();
+    let asked: std::collections::BTreeSet<String> = asked
+        .filter(|key| !key.ends_with("_file") || file_keys.contains(&key.as_str()))
+        .cloned()
+        .collect();
+    assert_eq!(named, asked);
+}
+
+#[test]
+fn a_missing_key_is_named_and_all_of_them_at_once() {
+    let problems = Config::from_pairs([]).expect_err("incomplete");
+    let keys: Vec<&str> = problems
+        .0
+        .iter()
+        .map(|problem| problem.key.as_str())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "security.encryption_keys",
+            "tribe.client_id",
+            "tribe.client_secret",
+            "microsoft.tenant",
+            "microsoft.client_id",
+            "microsoft.client_secret",
+        ]
+    );
+    assert!(problems.to_string().contains("tribelink keys new"));
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_ones_there_are() {
+    let said = refused(&[("sync.conflicts", "tribe")]);
+    assert!(
+        said.contains("sync.conflicts") && said.contains("conflict, "),
+        "{said}"
+    );
+    let said = refused(&[("sync.fields.nickname", "off")]);
+    assert!(
+        said.contains("sync.fields.nickname") && said.contains("first_name"),
+        "{said}"
+    );
+    let said = from_file(&format!("{FILE}\n[sink]\na = 1"), &[])
+        .expect_err("unknown")
+        .to_string();
+    assert!(
+        said.contains("sink.a") && said.contains("tribelink.toml"),
+        "{said}"
+    );
+    let said = from_file(FILE, &[("TRIBELINK_SERVER__LISTN", "x")]).expect_err("unknown");
+    assert!(said.to_string().contains("TRIBELINK_SERVER__LISTN"));
+}
+
+#[test]
+fn variables_without_a_section_are_not_keys() {
+    let kubernetes = [
+        ("TRIBELINK_PORT", "tcp://10.0.0.1:80"),
+        ("TRIBELINK_URL", "x"),
+    ];
+    assert!(from_file(FILE, &kubernetes).is_ok());
+}
+
+#[test]
+fn empty_values_are_refused() {
+    for key in [
+        "server.listen",
+        "tribe.client_secret",
+        "sync.category",
+        "tribe.names.manager",
+    ] {
+        let said = refused(&[(key, "  ")]);
+        assert!(said.contains(key) && said.contains("empty"), "{said}");
+    }
+    assert!(refused(&[("tribe.names.owners", "A,,B")]).contains("empty item"));
+    let said = from_file(&FILE.replace("\"b\"", "\"\""), &[])
+        .expect_err("empty")
+        .to_string();
+    assert!(said.contains("tribe.client_secret"), "{said}");
+}
+
+#[test]
+fn bad_values_are_refused_under_their_keys() {
+    for (key, value) in [
+        ("server.listen", "localhost"),
+        ("server.max_body", "4MB"),
+        ("server.shutdown_grace", "25"),
+        ("server.max_connections", "0"),
+        ("server.instance", "a b"),
+        ("server.trusted_proxies", "proxy"),
+        ("server.rate_limit", "-1"),
+        ("database.url", "mysql://a"),
+        ("security.admin_token", "two words"),
+        ("tribe.grant", "password"),
+        ("tribe.read", "all"),
+        ("tribe.signature_header", "a b"),
+        ("tribe.register_webhooks", "yes"),
+        ("tribe.names.manager", "1x"),
+        ("tribe.person_sets", "a/b"),
+        ("microsoft.trust_if_match", "1"),
+        ("sync.conflict", "both"),
+        ("sync.merge_guard", "ask"),
+        ("sync.match", "name"),
+        ("sync.brake_percent", "101"),
+        ("sync.phone_region", "nl"),
+        ("sync.max_length", "0"),
+        ("sync.delta_interval", "0s"),
+        ("sync.category", "a,b"),
+        ("worker.lease", "0s"),
+        ("worker.mailboxes", "0"),
+        ("audit.undo_days", "a"),
+        ("telemetry.log_format", "xml"),
+        ("telemetry.log_filter", "tribelink=loud"),
+        ("telemetry.metrics_access", "all"),
+    ] {
+        let problems = with(&[(key, value)]).expect_err(key);
+        assert_eq!(problems.0.len(), 1, "{key}: {problems}");
+        assert!(problems.0[0].key.starts_with(key), "{key}: {problems}");
+    }
+}
+
+#[test]
+fn every_address_of_a_remote_is_an_origin() {
+    for key in [
+        "server.public_url",
+        "tribe.api_url",
+        "tribe.auth_url",
+        "microsoft.graph_url",
+        "microsoft.login_url",
+    ] {
+        assert!(refused(&[(key, "https://example.com/path")]).contains(key));
+        assert!(refused(&[(key, "http://example.com")]).contains(key));
+        assert!(with(&[(key, "http://127.0.0.1:9000")]).is_ok());
+    }
+}
+
+#[test]
+fn the_public_address_is_derived_on_loopback_alone() {
+    let said = refused(&[("server.listen", "0.0.0.0:8080")]);
+    assert!(said.contains("server.public_url"), "{said}");
+    assert!(refused(&[("server.listen", "127.0.0.1:0")]).contains("server.public_url"));
+    let config = with(&[("server.listen", "[::1]:9")]).expect("usable");
+    assert_eq!(config.server.public_url.as_str(), "http://[::1]:9/");
+}
+
+#[test]
+fn only_an_own_directory_may_sign_in() {
+    for bad in [
+        "common",
+        "organizations",
+        "Consumers",
+        "9188040d-6c67-4c5b-b112-36a304b66dad",
+        "example",
+        "a..b",
+        "-a.nl",
+        "exa mple.com",
+    ] {
+        let problems = with(&[("microsoft.tenant", bad)]).expect_err(bad);
+        assert!(
+            problems.to_string().contains("microsoft.tenant"),
+            "{problems}"
+        );
+    }
+    let config = with(&[("microsoft.tenant", "Example.COM")]).expect("usable");
+    assert_eq!(config.microsoft.tenant, "example.com");
+}
+
+#[test]
+fn a_direction_may_be_narrowed_and_never_widened() {
+    let config = with(&[
+        ("sync.fields.surname", "to_outlook"),
+        ("sync.fields.company", "off"),
+    ])
+    .expect("usable");
+    let policy = config.sync.policy;
+    assert_eq!(policy.direction(Field::Surname), Direction::ToOutlook);
+    assert_eq!(policy.direction(Field::Company), Direction::Off);
+    assert_eq!(policy.directions.len(), 2);
+    for wide in ["both", "to_tribe"] {
+        let said = with(&[("sync.fields.company", wide)])
+            .expect_err(wide)
+            .to_string();
+        assert!(
+            said.contains("sync.fields.company") && said.contains("to_outlook or off"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn webhook_secrets_come_alone_or_by_webhook() {
+    let read = |pairs: &[(&'static str, &'static str)]| {
+        let secrets = with(pairs).expect("usable").tribe.webhook_secrets;
+        let shown =
+            |secret: WebhookSecret| (secret.webhook, secret.secret.expose_secret().to_owned());
+        secrets.into_iter().map(shown).collect::<Vec<_>>()
+    };
+    let named = |id: &str, secret: &str| (Some(id.to_owned()), secret.to_owned());
+    let any = |secret: &str| (None, secret.to_owned());
+    assert_eq!(read(&[]), []);
+    assert_eq!(read(&[("tribe.webhook_secret", "w1:a")]), [any("w1:a")]);
+    assert_eq!(
+        read(&[("tribe.webhook_secrets", "a,w1:b,:c:d,e+f:g")]),
+        [any("a"), named("w1", "b"), any("c:d"), any("e+f:g")]
+    );
+    assert!(refused(&[("tribe.webhook_secrets", "w1:")]).contains("tribe.webhook_secrets"));
+    let both = [
+        ("tribe.webhook_secret", "a"),
+        ("tribe.webhook_secrets", "b"),
+    ];
+    assert!(refused(&both).contains("tribe.webhook_secrets"));
+}
+
+#[test]
+fn an_application_has_both_id_and_secret() {
+    let said = refused(&[("tribe.login_client_id", "a")]);
+    assert!(said.contains("tribe.login_client_secret"), "{said}");
+    let said = refused(&[("tribe.login_client_secret", "a")]);
+    assert!(said.contains("tribe.login_client_id"), "{said}");
+}
+
+#[test]
+fn microsoft_takes_a_secret_or_a_certificate() {
+    let said = refused(&[("microsoft.client_secret", "-")]);
+    assert!(said.contains("private_key_file"), "{said}");
+    let dir = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let certificate = write("c.pem", "-----BEGIN CERTIFICATE-----\n");
+    let key = write("k.pem", "-----BEGIN PRIVATE KEY-----\n");
+    let mut pairs: Vec<(&str, &str)> = REQUIRED[..5].to_vec();
+    pairs.push(("microsoft.certificate_file", &certificate));
+    let said = Config::from_pairs(pairs.clone())
+        .expect_err("half")
+        .to_string();
+    assert!(said.contains("microsoft.private_key_file"), "{said}");
+    pairs.push(("microsoft.private_key_file", &key));
+    let config = Config::from_pairs(pairs.clone()).expect("usable");
+    assert!(matches!(
+        config.microsoft.credential,
+        Credential::Certificate { .. }
+    ));
+    pairs.push(("microsoft.client_secret", "s"));
+    assert!(Config::from_pairs(pairs.clone()).is_err());
+    pairs.pop();
+    pairs.pop();
+    pairs.push(("microsoft.private_key_file", &certificate));
+    let said = Config::from_pairs(pairs).expect_err("no key").to_string();
+    assert!(said.contains("no private key"), "{said}");
+}
+
+#[test]
+fn admin_tokens_are_hashes_with_a_role() {
+    let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let toml = |role: &str, hash: &str, more: &str| {
+        let token = format!("{{ name = 'a', role = '{role}', sha256 = '{hash}'{more} }}");
+        FILE.replace(
+            "[tribe]",
+            &format!("admin_token = 'test'\nadmin_tokens = [{token}]\n[tribe]"),
+        )
+    };
+    let config = from_file(&toml("viewer", hash, ""), &[]).expect("usable");
+    let tokens = config.security.tokens();
+    assert_eq!(tokens.len(), 2);
+    assert_eq!(
+        (tokens[0].role, tokens[1].role),
+        (Role::Admin, Role::Viewer)
+    );
+    assert_eq!(tokens[0].sha256, tokens[1].sha256);
+    assert!(Role::Viewer < Role::Operator && Role::Operator < Role::Admin);
+    for bad in [
+        toml("root", hash, ""),
+        toml("viewer", &hash.to_uppercase(), ""),
+        toml("viewer", &hash[1..], ""),
+        toml("viewer", hash, ", more = 1"),
+    ] {
+        let said = from_file(&bad, &[]).expect_err("refused").to_string();
+        assert!(
+            said.contains("security.admin_tokens") && !said.contains(&hash[2..]),
+            "{said}"
+        );
+    }
+    let listed = format!("a:viewer:{hash},b:operator:{hash}");
+    let variable = [("TRIBELINK_SECURITY__ADMIN_TOKENS", listed.as_str())];
+    assert_eq!(
+        from_file(FILE, &variable)
+            .expect("usable")
+            .security
+            .admin_tokens
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn a_variable_wins_over_the_file_and_reaches_nested_keys() {
+    let text = format!("{FILE}\n[sync]\nconflict = \"hold\"");
+    assert_eq!(
+        from_file(&text, &[]).expect("usable").sync.policy.conflict,
+        Conflict::Hold
+    );
+    let variables = [
+        ("TRIBELINK_SYNC__CONFLICT", "outlook"),
+        (
+            "TRIBELINK_TRIBE__NAMES__MANAGER",
+            "AccountManager, Person/AccountManager",
+        ),
+        ("TRIBELINK_SYNC__FIELDS__COMPANY", "off"),
+    ];
+    let config = from_file(&text, &variables).expect("usable");
+    assert_eq!(config.sync.policy.conflict, Conflict::Outlook);
+    assert_eq!(
+        config.tribe.names.manager,
+        ["AccountManager", "Person/AccountManager"]
+    );
+    assert_eq!(config.sync.policy.direction(Field::Company), Direction::Off);
+}
+
+#[test]
+fn a_secret_may_lie_in_a_file() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("secret");
+    fs::write(&path, "from file\n").expect("written");
+    let name = path.display().to_string();
+    let variable = [("TRIBELINK_TRIBE__CLIENT_SECRET_FILE", name.as_str())];
+    // The variable is of a later layer than the file's own value.
+    let config = from_file(FILE, &variable).expect("usable");
+    assert_eq!(config.tribe.client_secret.expose_secret(), "from file");
+
+    let twice = [variable[0], ("TRIBELINK_TRIBE__CLIENT_SECRET", "x")];
+    let said = from_file(FILE, &twice).expect_err("twice").to_string();
+    assert!(
+        said.contains("tribe.client_secret is given twice"),
+        "{said}"
+    );
+
+    fs::write(&path, format!("{KEY}\n\n")).expect("written");
+    let keys = [("TRIBELINK_SECURITY__ENCRYPTION_KEYS_FILE", name.as_str())];
+    assert!(from_file(FILE, &keys).is_ok());
+    fs::write(&path, "\n").expect("written");
+    let said = from_file(FILE, &keys).expect_err("empty").to_string();
+    assert!(
+        said.contains("security.encryption_keys_file") && said.contains("empty"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_named_without_its_text() {
+    let said = from_file("[tribe]\nclient_secret = \"hunter2\n", &[])
+        .expect_err("bad")
+        .to_string();
+    assert!(
+        said.contains("tribelink.toml is not TOML, line 2"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"));
+    let missing = Sources::gather(Some(Path::new("/nowhere/t.toml")), [], Path::new("."));
+    assert!(
+        missing
+            .err()
+            .expect("missing")
+            .to_string()
+            .contains("/nowhere/t.toml")
+    );
+}
+
+#[test]
+fn the_admin_commands_need_no_other_secret() {
+    let sources = Sources::from_pairs([("security.admin_token", "t")]).expect("parses");
+    let access = AdminAccess::read(&sources).expect("usable");
+    assert_eq!(access.token.expect("a token").expose_secret(), "t");
+    assert!(Database::read_alone(&sources).is_ok());
+}
+
+proptest! {
+    /// Whatever a secret's value is, neither a problem nor Debug shows it.
+    #[test]
+    fn no_problem_and_no_debug_shows_a_secret(word in "[a-z]{12}") {
+        for key in [
+            "security.encryption_keys",
+            "database.url",
+            "tribe.webhook_secrets",
+            "security.admin_tokens",
+            "security.admin_token",
+            "tribe.client_secret",
+        ] {
+            for value in [word.clone(), format!("id:{word}"), format!("{word} {word}")] {
+                let pairs = REQUIRED.iter().copied().filter(|(other, _)| *other != key);
+                let said = match Config::from_pairs(pairs.chain([(key, value.as_str())])) {
+                    Ok(config) => format!("{config:?}"),
+                    Err(problems) => format!("{problems} {problems:?}"),
+                };
+                prop_assert!(!said.contains(&word), "{}: {}", key, said);
+            }
+        }
+    }
+}

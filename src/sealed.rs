@@ -1,0 +1,149 @@
+//! What stands inside sealed columns, and how the rows they are bound to are named.
+//!
+//! The vault binds a ciphertext to a column ([`crate::vault::column`]) and a row, so that one copied
+//! to another place does not open. Whoever seals and whoever opens must name the same row: both take
+//! it from here. Rows are named by what is known before the first write, since audit lines and held
+//! items get their numbers from the store.
+//!
+//! None of these types has a `Debug`: they hold personal values or secrets.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest;
+use serde::{Deserialize, Serialize};
+use tribelink_plan::{
+    field::Field,
+    ids::{PersonId, UserId},
+    rule::Rule,
+};
+
+use crate::store::{AuditLine, Held};
+
+/// The values of one field in an audit line.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// What the written side showed before.
+    pub before: Option<String>,
+    /// What was written.
+    pub after: Option<String>,
+    /// What the other side had meant instead, where R6 decided against it.
+    pub lost: Option<String>,
+}
+
+/// The values of an audit line.
+pub type AuditValues = BTreeMap<Field, FieldChange>;
+
+/// What both sides show for one field of a held change.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BothSides {
+    /// Tribe's value.
+    pub tribe: Option<String>,
+    /// Outlook's value.
+    pub outlook: Option<String>,
+}
+
+/// The values of a held item.
+pub type HeldValues = BTreeMap<Field, BothSides>;
+
+/// What a pending sign-in must show again when the browser comes back.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Proof {
+    /// PKCE verifier; empty in an invitation.
+    #[serde(default)]
+    pub verifier: String,
+    /// Nonce of the id_token; empty in an invitation.
+    #[serde(default)]
+    pub nonce: String,
+    /// The address to suggest at the sign-in page.
+    #[serde(default)]
+    pub login_hint: Option<String>,
+    /// The invitation (hex of its hash) that the sign-in came from: it ends when the sign-in succeeds.
+    #[serde(default)]
+    pub invite: Option<String>,
+}
+
+/// The row of a user's sealed columns.
+pub fn user_row(user: UserId) -> String {
+    user.to_string()
+}
+
+/// The row of something that is found by a hash: lower-case hex.
+pub fn hash_row(hash: &[u8; 32]) -> String {
+    hex(hash)
+}
+
+/// The row of a webhook's secret.
+pub fn webhook_row(environment: &str, webhook: &str) -> String {
+    format!("{environment}/{webhook}")
+}
+
+/// The row of an audit line's values.
+pub fn audit_row(line: &AuditLine) -> String {
+    let person = line
+        .person
+        .map_or(String::new(), |person| person.to_string());
+    format!("{}/{person}", line.user)
+}
+
+/// The row of a held item's values.
+pub fn held_row(user: UserId, person: PersonId, rule: Rule) -> String {
+    format!("{user}/{person}/{rule}")
+}
+
+/// The row of this held item's values.
+pub fn row_of_held(held: &Held) -> String {
+    held_row(held.user, held.person, held.rule)
+}
+
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    hash
+}
+
+/// Whether two texts of bytes are equal, in a time that depends on their length alone.
+pub fn same(left: &[u8], right: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(left, right).is_ok()
+}
+
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Reads 32 bytes from hex; `None` for anything else.
+pub fn unhex32(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let pair = std::str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_reads_back_what_it_wrote_and_nothing_else() {
+        let hash = sha256(b"abc");
+        assert_eq!(
+            hex(&hash),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(unhex32(&hex(&hash)), Some(hash));
+        for wrong in ["", "zz", &"0".repeat(63), &"g".repeat(64), &"é".repeat(32)] {
+            assert_eq!(unhex32(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,515 @@
+//! The HTTP server: an axum router behind limits that a slow or hostile client cannot outwait.
+//!
+//! HTTP/1.1 alone: TLS and HTTP/2 are the reverse proxy's. What bounds a connection:
+//! a head must arrive within [`Limits::head`], which also ends idle keep-alive connections; a body
+//! must not pause for longer than [`Limits::body_pause`]; a request must be answered within
+//! [`Limits::request`], body included; and a client must not pause for longer than
+//! [`Limits::write_pause`] in taking the answer. Beyond [`Limits::connections`] new ones wait in the
+//! listener's queue.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::{Router, body::Body, extract::ConnectInfo, http::StatusCode};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Sleep, sleep, timeout},
+};
+use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+
+/// Most bytes of a request's head: Microsoft's callbacks carry codes of up to 4 KiB.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// How long to wait after a failed accept (out of file descriptors): long enough not to spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What bounds connections and requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections served at once.
+    pub connections: usize,
+    /// Until a request's head has arrived; also how long a connection may idle.
+    pub head: Duration,
+    /// Between two pieces of a body.
+    pub body_pause: Duration,
+    /// From a request's head to its answer's.
+    pub request: Duration,
+    /// While the client takes nothing of the answer.
+    pub write_pause: Duration,
+    /// For requests under way once the service is to end.
+    pub grace: Duration,
+}
+
+impl Limits {
+    /// The service's limits under its configuration.
+    pub fn of(server: &crate::config::Server) -> Limits {
+        Limits {
+            connections: server.max_connections,
+            head: Duration::from_secs(30),
+            body_pause: Duration::from_secs(10),
+            // Above the longest call to a remote that an answer may have to wait for (60 s).
+            request: Duration::from_secs(90),
+            write_pause: Duration::from_secs(30),
+            grace: server.shutdown_grace,
+        }
+    }
+}
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every request under way was answered.
+    Drained,
+    /// The grace was over; this many connections were cut.
+    Cut(usize),
+}
+
+/// Serves until `shutdown` is done, then lets requests under way end within the grace. Handlers
+/// find the peer as `ConnectInfo<SocketAddr>`.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> Ended {
+    let router = router.layer(
+        ServiceBuilder::new()
+            .layer(TimeoutLayer::with_status_code(
+                StatusCode::SERVICE_UNAVAILABLE,
+                limits.request,
+            ))
+            .layer(RequestBodyTimeoutLayer::new(limits.body_pause)),
+    );
+    let slots = std::sync::Arc::new(Semaphore::new(limits.connections));
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        match accepted {
+            Ok((stream, peer, slot)) => {
+                connect(stream, peer, slot, &router, limits, &graceful);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let open = graceful.count();
+    tracing::info!(connections = open, "draining");
+    let slots_taken = || limits.connections - slots.available_permits();
+    match timeout(limits.grace, graceful.shutdown()).await {
+        Ok(()) => Ended::Drained,
+        Err(_) => Ended::Cut(slots_taken()),
+    }
+}
+
+/// Done when the process is told to end: SIGTERM or SIGINT.
+///
+/// # Errors
+/// The signals cannot be listened to.
+pub fn terminated() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+
+/// Takes a slot first, so that a connection is never accepted and then left waiting.
+async fn accept(listener: &TcpListener, slots: &std::sync::Arc<Semaphore>) -> io::Result<Accepted> {
+    let slot = slots
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, peer, slot))
+}
+
+fn connect(
+    stream: TcpStream,
+    peer: SocketAddr,
+    slot: OwnedSemaphorePermit,
+    router: &Router,
+    limits: Limits,
+    graceful: &GracefulShutdown,
+) {
+    let router = router.clone();
+    let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(answer(router, request.map(Body::new)).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(
+            TokioIo::new(Patient::new(stream, limits.write_pause)),
+            TowerToHyperService::new(service),
+        );
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        // A client that breaks off, or is too slow, is none of the service's errors.
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+        drop(slot);
+    });
+}
+
+async fn answer(router: Router, request: http::Request<Body>) -> axum::response::Response {
+    match router.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// A stream whose peer may not pause for too long in taking what is written.
+struct Patient {
+    stream: TcpStream,
+    pause: Duration,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patient {
+    fn new(stream: TcpStream, pause: Duration) -> Patient {
+        Patient {
+            stream,
+            pause,
+            waiting: None,
+        }
+    }
+
+    fn bounded<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.waiting = None;
+            return polled;
+        }
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Box::pin(sleep(self.pause)));
+        ready!(waiting.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.bounded(context, polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_flush(context);
+        self.bounded(context, polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.bounded(context, polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.bounded(context, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use axum::{body::Bytes, routing::get};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        sync::{Notify, oneshot},
+        task::JoinHandle,
+    };
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn limits() -> Limits {
+        Limits {
+            connections: 8,
+            head: LONG,
+            body_pause: LONG,
+            request: LONG,
+            write_pause: LONG,
+            grace: LONG,
+        }
+    }
+
+    struct Running {
+        address: SocketAddr,
+        stop: oneshot::Sender<()>,
+        ended: JoinHandle<Ended>,
+    }
+
+    async fn start(router: Router, limits: Limits) -> Running {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let address = listener.local_addr().expect("an address");
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let ended = tokio::spawn(serve(listener, router, limits, shutdown));
+        Running {
+            address,
+            stop,
+            ended,
+        }
+    }
+
+    impl Running {
+        async fn open(&self, send: &str) -> TcpStream {
+            let mut stream = TcpStream::connect(self.address).await.expect("connected");
+            stream.write_all(send.as_bytes()).await.expect("sent");
+            stream
+        }
+
+        async fn stop(self) -> Ended {
+            self.stop.send(()).expect("running");
+            self.ended.await.expect("no panic")
+        }
+    }
+
+    async fn rest(mut stream: TcpStream) -> String {
+        let mut bytes = Vec::new();
+        // A connection that is cut may answer nothing, or reset.
+        let _ = stream.read_to_end(&mut bytes).await;
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+
+    #[tokio::test]
+    async fn handlers_see_the_peer() {
+        let router = Router::new().route(
+            "/",
+            get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }),
+        );
+        let running = start(router, limits()).await;
+        let stream = running.open(GET).await;
+        let own = stream.local_addr().expect("an address").to_string();
+        let answer = rest(stream).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.ends_with(&own),
+            "{answer}"
+        );
+        assert_eq!(running.stop().await, Ended::Drained);
+    }
+
+    #[tokio::test]
+    async fn a_request_under_way_is_answered_and_an_idle_connection_closed() {
+        let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (inside, go) = (entered.clone(), leave.clone());
+        let router = Router::new().route(
+            "/",
+            get(move || async move {
+                inside.notify_one();
+                go.notified().await;
+                "done"
+            }),
+        );
+        let running = start(router, limits()).await;
+        let idle = running.open("").await;
+        let busy = running.open(GET).await;
+        entered.notified().await;
+        let address = running.address;
+        let ended = tokio::spawn(running.stop());
+        assert_eq!(rest(idle).await, "");
+        assert!(
+            TcpStream::connect(address).await.is_err(),
+            "nothing new is accepted"
+        );
+        leave.notify_one();
+        assert!(rest(busy).await.ends_with("done"));
+        assert_eq!(ended.await.expect("no panic"), Ended::Drained);
+    }
+
+    #[tokio::test]
+    async fn the_grace_ends() {
+        let entered = Arc::new(Notify::new());
+        let inside = entered.clone();
+        let router = Router::new().route(
+            "/",
+            get(move || async move {
+                inside.notify_one();
+                std::future::pending::<()>().await;
+            }),
+        );
+        let running = start(
+            router,
+            Limits {
+                grace: Duration::from_millis(50),
+                ..limits()
+            },
+        )
+        .await;
+        let _stream = running.open(GET).await;
+        entered.notified().await;
+        assert_eq!(running.stop().await, Ended::Cut(1));
+    }
+
+    #[tokio::test]
+    async fn a_slow_head_a_slow_body_and_a_slow_handler_are_cut() {
+        let router = Router::new()
+            .route("/", get(|| async { std::future::pending::<()>().await }))
+            .route(
+                "/body",
+                axum::routing::post(|body: Bytes| async move { body.len().to_string() }),
+            );
+        let short = Duration::from_millis(50);
+        let slow_head = start(
+            router.clone(),
+            Limits {
+                head: short,
+                ..limits()
+            },
+        )
+        .await;
+        assert!(!rest(slow_head.open("GET / HT").await).await.contains("200"));
+        let post =
+            "POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nconnection: close\r\n\r\nabc";
+        let slow_body = start(
+            router.clone(),
+            Limits {
+                body_pause: short,
+                ..limits()
+            },
+        )
+        .await;
+        assert!(
+            !rest(slow_body.open(post).await)
+                .await
+                .starts_with("HTTP/1.1 200")
+        );
+        let slow_answer = start(
+            router,
+            Limits {
+                request: short,
+                ..limits()
+            },
+        )
+        .await;
+        assert!(
+            rest(slow_answer.open(GET).await)
+                .await
+                .starts_with("HTTP/1.1 503")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_cut() {
+        let big = || async { vec![0_u8; 64 << 20] };
+        let router = Router::new().route("/", get(big));
+        let short = Duration::from_millis(50);
+        let one = Limits {
+            write_pause: short,
+            connections: 1,
+            ..limits()
+        };
+        let running = start(router, one).await;
+        let stuck = running.open(GET).await;
+        // The one slot becomes free only when the stuck client was cut.
+        let mut next = running.open(GET).await;
+        let mut first = [0; 12];
+        next.read_exact(&mut first).await.expect("answered");
+        assert_eq!(&first, b"HTTP/1.1 200");
+        drop(stuck);
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_the_cap_wait_for_a_slot() {
+        let seen = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+        let counts = seen.clone();
+        let handler = move || {
+            let counts = counts.clone();
+            async move {
+                let (now, most) = &*counts;
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+                now.fetch_sub(1, Ordering::SeqCst);
+                "served"
+            }
+        };
+        let router = Router::new().route("/", get(handler));
+        let running = start(
+            router,
+            Limits {
+                connections: 2,
+                ..limits()
+            },
+        )
+        .await;
+        let mut streams = Vec::new();
+        for _ in 0..6 {
+            streams.push(running.open(GET).await);
+        }
+        for stream in streams {
+            assert!(rest(stream).await.ends_with("served"));
+        }
+        assert_eq!(seen.1.load(Ordering::SeqCst), 2);
+    }
+}
