@@ -60,7 +60,8 @@ pub enum Change {
         /// Which.
         id: String,
     },
-    /// Puts a user; key: id. A new one whose (environment, employee) is taken is a conflict.
+    /// Puts a user; key: id. One whose (environment, employee) another has, or whose environment is
+    /// not the stored one's, is a conflict.
     PutUser(Box<User>),
     /// Changes a user's state when it is still `from`; else a conflict.
     MoveUser {
@@ -185,7 +186,7 @@ pub enum Change {
     },
     /// Puts a held item; key: user, person and rule. It gets or keeps its number.
     PutHeld(Box<Held>),
-    /// A held item is decided.
+    /// A held item is decided; one that is gone is a conflict.
     DecideHeld {
         /// Which.
         id: i64,
@@ -212,7 +213,7 @@ pub enum Change {
         /// Which.
         items: Vec<PreviewItem>,
     },
-    /// Raises an alert; key: its key. One that stands already keeps its time.
+    /// Raises an alert; key: its key. One that stands already stays as it is.
     RaiseAlert(Alert),
     /// An alert no longer stands.
     ClearAlert(String),
@@ -225,7 +226,8 @@ pub enum Change {
         /// When.
         at_ms: i64,
     },
-    /// Erases expired sign-ins, old answers and old brake counts.
+    /// Erases expired sign-ins, answers older than [`super::ANSWERS_KEPT_MS`] and brake counts older
+    /// than [`super::BRAKE_COUNTS_KEPT_MS`].
     Tidy {
         /// Now.
         now_ms: i64,

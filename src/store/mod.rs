@@ -11,6 +11,14 @@
 //! - [`error`]: what a caller can do about a failure.
 //!
 //! Time is always an argument, in milliseconds since the Unix epoch.
+//!
+//! # What every store agrees on
+//! - A change that names a user or environment which is not stored is a [`Error::Conflict`], and so
+//!   is a row whose environment is not its user's. Dropping what is not there does nothing.
+//! - A lease is live while its `until_ms` is after now; a hint or chore is due from its time on;
+//!   `i64::MAX` is never. A sign-in works while its `expires_ms` is after now.
+//! - Lists come in the order of their keys unless a method says otherwise: ids of 16 bytes by these
+//!   bytes, texts by their UTF-8 bytes.
 
 pub mod change;
 pub mod error;
@@ -23,6 +31,12 @@ pub use change::{Change, Guard};
 pub use error::Error;
 pub use model::*;
 use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId};
+
+/// How long [`Change::Tidy`] leaves the answers to requests with an idempotency key: one day.
+pub const ANSWERS_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// How long [`Change::Tidy`] leaves brake counts: a day, of which R17 looks at one hour.
+pub const BRAKE_COUNTS_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// What every store can do.
 ///
@@ -55,7 +69,7 @@ pub trait Store: Send + Sync {
         lease_ms: i64,
     ) -> Result<Option<Lease>, Error>;
 
-    /// Prolongs a lease; `None` when it was lost.
+    /// Prolongs a lease until `now_ms + lease_ms`; `None` when it was lost or has expired.
     async fn renew(
         &self,
         lease: &Lease,
@@ -66,21 +80,24 @@ pub trait Store: Send + Sync {
     /// Whether the lease is still held and not expired at `now_ms`.
     async fn holds(&self, lease: &Lease, now_ms: i64) -> Result<bool, Error>;
 
-    /// Gives a lease back; does nothing when it was lost.
+    /// Gives a lease back; does nothing when it was lost. The fence stays.
     async fn release(&self, lease: &Lease) -> Result<(), Error>;
 
     /// Lanes that have something due at `now_ms` and no live lease: a hint whose time has come
     /// (mailbox lanes: only of users whose state works on hints, see [`UserState::works`]), or a
-    /// chore ([`User::chores_due_ms`], [`Environment::chores_due_ms`]).
+    /// chore ([`User::chores_due_ms`], [`Environment::chores_due_ms`]). The longest due comes first,
+    /// then environments before mailboxes.
     async fn due_lanes(&self, now_ms: i64, limit: usize) -> Result<Vec<Lane>, Error>;
 
-    /// When the next lane falls due, at or after `now_ms`; `None` when nothing is planned.
+    /// The earliest time, at or after `now_ms`, at which [`Store::due_lanes`] would name a lane if
+    /// nothing changed: live leases are waited out. `None` when nothing is planned.
     async fn next_due(&self, now_ms: i64) -> Result<Option<i64>, Error>;
 
-    /// The lane's hints whose time has come, oldest first.
+    /// The lane's hints whose time has come, in the order of keeping.
     async fn hints(&self, lane: &Lane, now_ms: i64, limit: usize) -> Result<Vec<Hint>, Error>;
 
-    /// How many hints wait and how old the oldest is: `(count, received_ms)`, for one environment.
+    /// How many hints wait and how old the oldest is: `(count, received_ms)`, for one environment
+    /// with all its mailboxes.
     async fn backlog(&self, environment: &EnvironmentId) -> Result<(u64, Option<i64>), Error>;
 
     /// The same for one mailbox.
@@ -132,10 +149,10 @@ pub trait Store: Send + Sync {
     /// One link.
     async fn link(&self, user: UserId, person: PersonId) -> Result<Option<LinkRow>, Error>;
 
-    /// Several links of a user; those that do not exist are absent.
+    /// Several links of a user, by person; those that do not exist are absent.
     async fn links_of(&self, user: UserId, people: &[PersonId]) -> Result<Vec<LinkRow>, Error>;
 
-    /// The links of these contacts of a user; those that do not exist are absent.
+    /// The links of these contacts of a user, by person; those that do not exist are absent.
     async fn links_of_contacts(
         &self,
         user: UserId,
@@ -150,7 +167,7 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<LinkRow>, Error>;
 
-    /// Every link of these people in an environment, whoever's.
+    /// Every link of these people in an environment, whoever's; by person, then user.
     async fn links_of_people(
         &self,
         environment: &EnvironmentId,
@@ -169,7 +186,8 @@ pub trait Store: Send + Sync {
     /// One subscription by Graph's id.
     async fn subscription(&self, id: &str) -> Result<Option<Subscription>, Error>;
 
-    /// Subscriptions by expiry, after the id `after`.
+    /// Subscriptions by expiry, then id, after the one with the id `after`; from the first when
+    /// that one is gone.
     async fn subscriptions(
         &self,
         after: Option<&str>,

@@ -356,7 +356,7 @@ pub struct LinkCounts {
     pub closed: u64,
     /// Intents.
     pub intents: u64,
-    /// People with a held change.
+    /// People with a held change, decided ones included until they are dropped.
     pub held: u64,
     /// People with a parked item.
     pub failing: u64,
@@ -469,7 +469,7 @@ pub struct Held {
     pub created_ms: i64,
 }
 
-/// Something that could not be done. One per (user, person, reason).
+/// Something that could not be done. One per (user, person, field).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
     /// Its number; 0 for a new one.

@@ -1,0 +1,47 @@
+//! What needs an administrator.
+
+use sqlx::{SqlitePool, sqlite::SqliteRow};
+use tribelink_plan::ids::UserId;
+
+use super::{outage, row::Cells, writing::Writing};
+use crate::store::{Alert, Error};
+
+pub(super) async fn raise(w: &mut Writing<'_>, alert: &Alert) -> Result<(), Error> {
+    let sql = sqlx::query(
+        "INSERT INTO alerts (key, environment, user, message, since_ms) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (key) DO NOTHING",
+    )
+    .bind(alert.key.as_str())
+    .bind(alert.environment.as_str())
+    .bind(alert.user.as_ref().map(|id| id.0.as_bytes().as_slice()))
+    .bind(alert.message.as_str())
+    .bind(alert.since_ms);
+    w.run(sql).await?;
+    Ok(())
+}
+
+pub(super) async fn clear(w: &mut Writing<'_>, key: &str) -> Result<(), Error> {
+    w.run(sqlx::query("DELETE FROM alerts WHERE key = ?").bind(key))
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Alert>, Error> {
+    let rows = sqlx::query(
+        "SELECT key, environment, user, message, since_ms FROM alerts ORDER BY since_ms, key",
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(outage)?;
+    let read = |row: &SqliteRow| {
+        let cells = Cells::of("alerts", row);
+        Ok(Alert {
+            key: cells.text("key")?,
+            environment: cells.environment("environment")?,
+            user: cells.uuid_or_none("user")?.map(UserId),
+            message: cells.text("message")?,
+            since_ms: cells.int("since_ms")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}

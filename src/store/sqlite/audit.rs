@@ -1,0 +1,120 @@
+//! The audit.
+
+use sqlx::{SqlitePool, sqlite::SqliteRow};
+use tribelink_plan::ids::{ContactId, PersonId};
+
+use super::{
+    outage,
+    row::{self, Cells},
+    writing::Writing,
+};
+use crate::store::{AuditFilter, AuditLine, Error};
+
+pub(super) async fn add(w: &mut Writing<'_>, line: &AuditLine) -> Result<(), Error> {
+    let number = w.user_in(line.user, &line.environment).await?;
+    w.run(
+        sqlx::query(
+            "INSERT INTO audit
+                 (at_ms, user, person, contact, rule, direction, cause, fields, sealed, note)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(line.at_ms)
+        .bind(number)
+        .bind(line.person.as_ref().map(|id| id.0.as_bytes().as_slice()))
+        .bind(line.contact.as_ref().map(ContactId::as_str))
+        .bind(line.rule.code())
+        .bind(row::word(&line.direction))
+        .bind(row::word(&line.cause))
+        .bind(row::fields(&line.fields))
+        .bind(line.values.as_ref().map(|sealed| sealed.0.as_slice()))
+        .bind(line.note.as_deref()),
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn forget_values(w: &mut Writing<'_>, before_ms: i64) -> Result<(), Error> {
+    let sql = sqlx::query("UPDATE audit SET sealed = NULL WHERE sealed IS NOT NULL AND at_ms < ?");
+    if w.run(sql.bind(before_ms)).await?.rows_affected() > 0 {
+        w.erase();
+    }
+    Ok(())
+}
+
+pub(super) async fn forget_user(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
+    let sql = sqlx::query("UPDATE audit SET sealed = NULL WHERE sealed IS NOT NULL AND user = ?");
+    w.run(sql.bind(user)).await?;
+    Ok(())
+}
+
+macro_rules! select {
+    ($tail:literal) => {
+        sqlx::query(concat!(
+            "SELECT a.id, a.at_ms, u.environment, u.id AS user, a.person, a.contact, a.rule,
+                    a.direction, a.cause, a.fields, a.sealed, a.note
+             FROM audit a JOIN users u ON u.number = a.user ",
+            $tail
+        ))
+    };
+}
+
+pub(super) async fn list(
+    pool: &SqlitePool,
+    filter: &AuditFilter,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Vec<AuditLine>, Error> {
+    // One text for each index that can serve it; the rule is looked for along that index.
+    let user = filter.user.map(|user| user.0.as_bytes().to_vec());
+    let person = filter.person.map(|person| person.0.as_bytes().to_vec());
+    let sql = match (&user, &person) {
+        (_, Some(_)) => select!(
+            "WHERE a.id < ?1 AND a.person = ?4 AND (?3 IS NULL OR u.id = ?3)
+               AND (?5 IS NULL OR a.rule = ?5)
+             ORDER BY a.id DESC LIMIT ?2"
+        ),
+        (Some(_), None) => select!(
+            "WHERE a.id < ?1 AND a.user = (SELECT number FROM users WHERE id = ?3)
+               AND ?4 IS NULL AND (?5 IS NULL OR a.rule = ?5)
+             ORDER BY a.id DESC LIMIT ?2"
+        ),
+        (None, None) => select!(
+            "WHERE a.id < ?1 AND ?3 IS NULL AND ?4 IS NULL AND (?5 IS NULL OR a.rule = ?5)
+             ORDER BY a.id DESC LIMIT ?2"
+        ),
+    };
+    let rows = sql
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(row::limit(limit))
+        .bind(user)
+        .bind(person)
+        .bind(filter.rule.map(tribelink_plan::rule::Rule::code))
+        .fetch_all(pool)
+        .await
+        .map_err(outage)?;
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn get(pool: &SqlitePool, id: i64) -> Result<Option<AuditLine>, Error> {
+    let sql = select!("WHERE a.id = ?").bind(id);
+    let row = sql.fetch_optional(pool).await.map_err(outage)?;
+    row.as_ref().map(read).transpose()
+}
+
+fn read(row: &SqliteRow) -> Result<AuditLine, Error> {
+    let cells = Cells::of("audit", row);
+    Ok(AuditLine {
+        id: cells.int("id")?,
+        at_ms: cells.int("at_ms")?,
+        environment: cells.environment("environment")?,
+        user: cells.user("user")?,
+        person: cells.uuid_or_none("person")?.map(PersonId),
+        contact: cells.text_or_none("contact")?.map(ContactId),
+        rule: cells.rule("rule")?,
+        direction: cells.word("direction")?,
+        cause: cells.word("cause")?,
+        fields: cells.fields("fields")?,
+        values: cells.sealed_or_none("sealed")?,
+        note: cells.text_or_none("note")?,
+    })
+}

@@ -1,0 +1,159 @@
+//! Environments and the webhooks registered for them.
+
+use sqlx::{SqlitePool, sqlite::SqliteRow};
+use tribelink_plan::ids::EnvironmentId;
+
+use super::{outage, row::Cells, writing::Writing};
+use crate::store::{Environment, Error, Webhook};
+
+pub(super) async fn exists(w: &mut Writing<'_>, id: &EnvironmentId) -> Result<(), Error> {
+    let sql = sqlx::query("SELECT id FROM environments WHERE id = ?").bind(id.as_str());
+    match w.one(sql).await? {
+        Some(_) => Ok(()),
+        None => Err(Error::Conflict("environment")),
+    }
+}
+
+pub(super) async fn put(w: &mut Writing<'_>, environment: &Environment) -> Result<(), Error> {
+    w.run(
+        sqlx::query(
+            "INSERT INTO environments (id, organization, fingerprint_key, settings, polled_ms,
+                                       chores_due_ms, swept_ms, throttled_until_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (id) DO UPDATE SET
+                 organization = excluded.organization,
+                 fingerprint_key = excluded.fingerprint_key,
+                 settings = excluded.settings,
+                 polled_ms = excluded.polled_ms,
+                 chores_due_ms = excluded.chores_due_ms,
+                 swept_ms = excluded.swept_ms,
+                 throttled_until_ms = excluded.throttled_until_ms",
+        )
+        .bind(environment.id.as_str())
+        .bind(environment.organization.as_deref())
+        .bind(environment.fingerprint_key.0.as_slice())
+        .bind(
+            environment
+                .settings
+                .as_ref()
+                .map(|sealed| sealed.0.as_slice()),
+        )
+        .bind(environment.polled_ms)
+        .bind(environment.chores_due_ms)
+        .bind(environment.swept_ms)
+        .bind(environment.throttled_until_ms),
+    )
+    .await?;
+    Ok(())
+}
+
+/// `times`: polled, chores due, swept, throttled until.
+pub(super) async fn set_chores(
+    w: &mut Writing<'_>,
+    id: &EnvironmentId,
+    times: [i64; 4],
+) -> Result<(), Error> {
+    let [polled_ms, chores_due_ms, swept_ms, throttled_until_ms] = times;
+    let sql = sqlx::query(
+        "UPDATE environments
+         SET polled_ms = ?, chores_due_ms = ?, swept_ms = ?, throttled_until_ms = ?
+         WHERE id = ?",
+    )
+    .bind(polled_ms)
+    .bind(chores_due_ms)
+    .bind(swept_ms)
+    .bind(throttled_until_ms)
+    .bind(id.as_str());
+    w.must(sql, "environment").await
+}
+
+const COLUMNS: &str =
+    "SELECT id, organization, fingerprint_key, settings, polled_ms, chores_due_ms,
+    swept_ms, throttled_until_ms FROM environments WHERE ?1 IS NULL OR id = ?1 ORDER BY id";
+
+pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Environment>, Error> {
+    let sql = sqlx::query(COLUMNS).bind(None::<&str>);
+    let rows = sql.fetch_all(pool).await.map_err(outage)?;
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn get(
+    pool: &SqlitePool,
+    id: &EnvironmentId,
+) -> Result<Option<Environment>, Error> {
+    let sql = sqlx::query(COLUMNS).bind(id.as_str());
+    let row = sql.fetch_optional(pool).await.map_err(outage)?;
+    row.as_ref().map(read).transpose()
+}
+
+fn read(row: &SqliteRow) -> Result<Environment, Error> {
+    let cells = Cells::of("environments", row);
+    Ok(Environment {
+        id: cells.environment("id")?,
+        organization: cells.text_or_none("organization")?,
+        fingerprint_key: cells.sealed("fingerprint_key")?,
+        settings: cells.sealed_or_none("settings")?,
+        polled_ms: cells.int("polled_ms")?,
+        chores_due_ms: cells.int("chores_due_ms")?,
+        swept_ms: cells.int("swept_ms")?,
+        throttled_until_ms: cells.int("throttled_until_ms")?,
+    })
+}
+
+pub(super) async fn put_webhook(w: &mut Writing<'_>, webhook: &Webhook) -> Result<(), Error> {
+    exists(w, &webhook.environment).await?;
+    w.run(
+        sqlx::query(
+            "INSERT OR REPLACE INTO webhooks
+                 (environment, id, entity_type, header_hash, secret, created_ms)
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(webhook.environment.as_str())
+        .bind(webhook.id.as_str())
+        .bind(webhook.entity_type.as_str())
+        .bind(webhook.header_hash.as_slice())
+        .bind(webhook.secret.as_ref().map(|sealed| sealed.0.as_slice()))
+        .bind(webhook.created_ms),
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn drop_webhook(
+    w: &mut Writing<'_>,
+    environment: &EnvironmentId,
+    id: &str,
+) -> Result<(), Error> {
+    let sql = sqlx::query("DELETE FROM webhooks WHERE environment = ? AND id = ?")
+        .bind(environment.as_str())
+        .bind(id);
+    w.run(sql).await?;
+    w.erase();
+    Ok(())
+}
+
+pub(super) async fn webhooks(
+    pool: &SqlitePool,
+    environment: &EnvironmentId,
+) -> Result<Vec<Webhook>, Error> {
+    let rows = sqlx::query(
+        "SELECT id, environment, entity_type, header_hash, secret, created_ms
+         FROM webhooks WHERE environment = ? ORDER BY id",
+    )
+    .bind(environment.as_str())
+    .fetch_all(pool)
+    .await
+    .map_err(outage)?;
+    let read = |row: &SqliteRow| {
+        let cells = Cells::of("webhooks", row);
+        Ok(Webhook {
+            environment: cells.environment("environment")?,
+            id: cells.text("id")?,
+            entity_type: cells.text("entity_type")?,
+            header_hash: cells.hash("header_hash")?,
+            secret: cells.sealed_or_none("secret")?,
+            created_ms: cells.int("created_ms")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}

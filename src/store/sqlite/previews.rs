@@ -1,0 +1,121 @@
+//! Previews of the first sync.
+
+use sqlx::{SqlitePool, sqlite::SqliteRow};
+use tribelink_plan::ids::{PersonId, UserId};
+
+use super::{
+    outage,
+    row::{self, Cells},
+    writing::Writing,
+};
+use crate::store::{Error, Preview, PreviewItem};
+
+pub(super) async fn put(w: &mut Writing<'_>, user: UserId, preview: &Preview) -> Result<(), Error> {
+    let number = w.user(user).await?;
+    if !preview.ready {
+        drop_items(w, number).await?;
+    }
+    w.run(
+        sqlx::query(
+            "INSERT OR REPLACE INTO previews (user, ready, creates, adopts, skips, made_ms)
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(number)
+        .bind(preview.ready)
+        .bind(row::int(preview.create))
+        .bind(row::int(preview.adopt))
+        .bind(row::int(preview.skip))
+        .bind(preview.made_ms),
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn add(
+    w: &mut Writing<'_>,
+    user: UserId,
+    items: &[PreviewItem],
+) -> Result<(), Error> {
+    let number = w.user(user).await?;
+    for item in items {
+        w.run(
+            sqlx::query(
+                "INSERT OR REPLACE INTO preview_items (user, person, action, rule, reason)
+                 VALUES (?, ?, ?, ?, ?)",
+            )
+            .bind(number)
+            .bind(item.person.0.as_bytes().as_slice())
+            .bind(item.action.as_str())
+            .bind(item.rule.code())
+            .bind(item.reason.as_str()),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn forget(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
+    drop_items(w, user).await?;
+    w.run(sqlx::query("DELETE FROM previews WHERE user = ?").bind(user))
+        .await?;
+    Ok(())
+}
+
+async fn drop_items(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
+    w.run(sqlx::query("DELETE FROM preview_items WHERE user = ?").bind(user))
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn get(pool: &SqlitePool, user: UserId) -> Result<Option<Preview>, Error> {
+    let row = sqlx::query(
+        "SELECT p.user, p.ready, p.creates, p.adopts, p.skips, p.made_ms
+         FROM users u JOIN previews p ON p.user = u.number WHERE u.id = ?",
+    )
+    .bind(user.0.as_bytes().as_slice())
+    .fetch_optional(pool)
+    .await
+    .map_err(outage)?;
+    row.map(|row| {
+        let cells = Cells::of("previews", &row);
+        Ok(Preview {
+            ready: cells.flag("ready")?,
+            create: cells.count("creates")?,
+            adopt: cells.count("adopts")?,
+            skip: cells.count("skips")?,
+            made_ms: cells.int("made_ms")?,
+        })
+    })
+    .transpose()
+}
+
+pub(super) async fn items(
+    pool: &SqlitePool,
+    user: UserId,
+    after: Option<PersonId>,
+    limit: usize,
+) -> Result<Vec<PreviewItem>, Error> {
+    // The empty blob comes before every id.
+    let after = after.map_or_else(Vec::new, |id| id.0.as_bytes().to_vec());
+    let rows = sqlx::query(
+        "SELECT i.person, i.action, i.rule, i.reason
+         FROM users u JOIN preview_items i ON i.user = u.number
+         WHERE u.id = ? AND i.person > ? ORDER BY i.person LIMIT ?",
+    )
+    .bind(user.0.as_bytes().as_slice())
+    .bind(after)
+    .bind(row::limit(limit))
+    .fetch_all(pool)
+    .await
+    .map_err(outage)?;
+    let read = |row: &SqliteRow| {
+        let cells = Cells::of("preview_items", row);
+        Ok(PreviewItem {
+            person: cells.person("person")?,
+            action: cells.text("action")?,
+            rule: cells.rule("rule")?,
+            reason: cells.text("reason")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
