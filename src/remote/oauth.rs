@@ -3,9 +3,9 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use oauth2::{
-    AuthType, AuthUrl, ClientId, ClientSecret, EndpointNotSet, EndpointSet, ExtraTokenFields,
-    HttpRequest, HttpResponse, RequestTokenError, StandardErrorResponse, StandardRevocableToken,
-    StandardTokenIntrospectionResponse, StandardTokenResponse, TokenUrl,
+    AsyncHttpClient, AuthType, AuthUrl, ClientId, ClientSecret, EndpointNotSet, EndpointSet,
+    ExtraTokenFields, HttpRequest, HttpResponse, RequestTokenError, StandardErrorResponse,
+    StandardRevocableToken, StandardTokenIntrospectionResponse, StandardTokenResponse, TokenUrl,
     basic::{
         BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse, BasicTokenType,
     },
@@ -79,15 +79,16 @@ pub struct Carrier {
     pub remote: Remote,
 }
 
-/// A carried request.
-type Carried<'c> = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'c>>;
+impl<'c> AsyncHttpClient<'c> for Carrier {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.carry(request))
+    }
+}
 
 impl Carrier {
-    /// The closure form that the protocol's client takes.
-    pub fn http<'c>(&'c self) -> impl Fn(HttpRequest) -> Carried<'c> + Send + Sync + 'c {
-        move |request| Box::pin(self.carry(request))
-    }
-
     async fn carry(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let (parts, body) = request.into_parts();
         let url = Url::parse(&parts.uri.to_string()).map_err(|_| Error::ForeignOrigin)?;
