@@ -2,11 +2,23 @@
 //!
 //! # Map
 //! - [`error`]: one error for both remotes; its variant says what the caller can do.
-//! - [`transport`]: the port through which every request to a remote leaves, and its HTTP form:
-//!   allowed origins only, redirects off, a deadline on every request, a cap on every answer.
+//! - [`transport`]: the port through which every request to a remote leaves. [`http`]: its HTTP
+//!   form: allowed origins only, redirects off, a deadline on every request, a cap on every answer.
+//! - [`answer`]: what a status, a `Retry-After` or a broken connection means (pure).
+//! - [`json`]: depth limit and compact form of JSON text that strangers send (pure).
+//! - [`oauth`]: token requests, through our own transport. [`gate`]: the cap on calls in flight.
+//! - [`observe`]: who wants to know about every call (metrics).
 
+pub mod answer;
 pub mod error;
+pub mod gate;
+pub mod http;
+pub mod json;
+pub mod oauth;
+pub mod observe;
 pub mod transport;
 
+pub use self::http::{HttpTransport, Origin};
 pub use error::Error;
+pub use observe::{Observer, Remote, Silent};
 pub use transport::{Request, Response, Transport, TransportError};
