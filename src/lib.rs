@@ -1,6 +1,7 @@
 //! tribelink keeps the people of a Tribe CRM and the Outlook address books of its users in step.
 //!
 //! # Map
+//! - [`engine`]: hints in, writes out.
 //! - [`config`]: what the administrator chose.
 //! - [`remote`], [`tribe`], [`graph`]: ports and clients of both remotes.
 //! - [`store`]: what must outlive the process.
@@ -14,6 +15,7 @@
 pub mod activation;
 pub mod clock;
 pub mod config;
+pub mod engine;
 pub mod environment;
 pub mod graph;
 pub mod intake;

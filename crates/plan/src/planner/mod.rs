@@ -9,11 +9,12 @@
 //! - [`judge`]: the merge of each field, refusals, holds.
 //! - [`place`]: from merged values to the properties of one PATCH, shared slots included.
 //! - [`create`]: a new contact.
-//! - [`settle`]: the link after the writes.
+//! - [`settle`]: the link after the writes. [`quiet`]: whether Tribe has anything to say.
 
 pub mod create;
 pub mod judge;
 pub mod place;
+pub mod quiet;
 pub mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -449,6 +450,13 @@ fn begin(
                 stamp: false,
             },
         );
+    }
+    // An intended create whose outcome is not known is looked for again and again before it is
+    // repeated (design, shape 5).
+    if link.is_some_and(|link| {
+        link.state == LinkState::Intent && situation.now_ms < link.settles_at_ms
+    }) {
+        return Plan::of(rule, Next::Wait);
     }
     if situation.lens.policy.matching == Match::EmailName
         && let Some(contact) = find_match(situation, person, main)

@@ -1,0 +1,94 @@
+//! Which mailboxes a changed person concerns.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tribelink_plan::{
+    eligibility,
+    ids::{EmployeeId, PersonId, UserId},
+    person::Person,
+};
+
+use super::{Error, Job};
+use crate::store::{Lane, NewHint, Source, Target, User, UserState};
+
+/// Hints for mailboxes, and the lanes to wake.
+#[derive(Default)]
+pub(super) struct FanOut {
+    pub(super) hints: Vec<NewHint>,
+    pub(super) lanes: BTreeSet<Lane>,
+}
+
+/// Whether hints are kept for a user in this state: before the first sync there is nothing that it
+/// would not find itself; after a disconnect there is nobody to work on them.
+pub(super) fn keeps_hints(state: UserState) -> bool {
+    matches!(
+        state,
+        UserState::FirstSync
+            | UserState::Live
+            | UserState::Paused
+            | UserState::NeedsConsent
+            | UserState::Braked
+    )
+}
+
+impl Job<'_> {
+    /// One hint for each (user, person) concerned: users for whom the person is eligible, and users
+    /// who have a link of it. Absent people concern those who have a link.
+    pub(super) async fn fan_out(
+        &self,
+        people: &[Person],
+        absent: &[PersonId],
+        source: Source,
+    ) -> Result<FanOut, Error> {
+        let environment = &self.land.environment.id;
+        let store = &self.engine.ports.store;
+        let mut users: BTreeMap<EmployeeId, Option<User>> = BTreeMap::new();
+        let mut concerned: BTreeSet<(UserId, PersonId)> = BTreeSet::new();
+        for person in people {
+            for employee in eligibility::employees(person) {
+                if !users.contains_key(&employee) {
+                    users.insert(employee, store.user_of(environment, employee).await?);
+                }
+                if let Some(Some(user)) = users.get(&employee)
+                    && keeps_hints(user.state)
+                {
+                    concerned.insert((user.id, person.id));
+                }
+            }
+        }
+        let mut ids: Vec<PersonId> = people.iter().map(|person| person.id).collect();
+        ids.extend(absent);
+        let mut states: BTreeMap<UserId, Option<UserState>> = BTreeMap::new();
+        for chunk in ids.chunks(500) {
+            for row in store.links_of_people(environment, chunk).await? {
+                if !states.contains_key(&row.user) {
+                    let user = store.user(row.user).await?;
+                    states.insert(row.user, user.map(|user| user.state));
+                }
+                if states
+                    .get(&row.user)
+                    .copied()
+                    .flatten()
+                    .is_some_and(keeps_hints)
+                {
+                    concerned.insert((row.user, row.person));
+                }
+            }
+        }
+        let now = self.engine.now();
+        let mut fan_out = FanOut::default();
+        for (user, person) in concerned {
+            fan_out.lanes.insert(Lane::Mailbox(user));
+            fan_out.hints.push(NewHint {
+                environment: environment.clone(),
+                user: Some(user),
+                target: Target::Person { id: person },
+                source,
+                received_ms: now,
+                not_before_ms: now,
+                attempts: 0,
+            });
+        }
+        Ok(fan_out)
+    }
+}

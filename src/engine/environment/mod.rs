@@ -1,0 +1,155 @@
+//! The environment worker: one job of an environment's lane.
+//!
+//! # Map
+//! - here: the order of work. [`hints`]: what webhooks and polls point at, read in bulk.
+//! - [`fan_out`]: which mailboxes a changed person concerns.
+//! - [`poll`]: changes since the cursor. [`sweep`]: everything, by ids.
+//! - [`webhooks`]: registration at Tribe.
+
+mod fan_out;
+mod hints;
+mod poll;
+mod sweep;
+mod webhooks;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tribelink_plan::ids::EnvironmentId;
+
+use super::{Engine, Error, Land, lease::Held, millis, retry};
+use crate::{
+    remote,
+    store::{Change, Environment, Hint},
+};
+
+/// How many hints are worked on at once: as many as ten bulk reads take.
+const HINTS: usize = 1_000;
+
+/// What a job of this lane holds.
+struct Job<'a> {
+    engine: &'a Arc<Engine>,
+    held: &'a Held,
+    land: Land,
+}
+
+/// Works until nothing is due.
+pub(super) async fn run(
+    engine: &Arc<Engine>,
+    held: &Held,
+    id: &EnvironmentId,
+    cancelled: &CancellationToken,
+) -> Result<(), Error> {
+    let store = &engine.ports.store;
+    loop {
+        if cancelled.is_cancelled() {
+            return Ok(());
+        }
+        let waiting = store.hints(&held.lease().lane, engine.now(), HINTS).await?;
+        let environment = store.environment(id).await?.ok_or(Error::NoLane)?;
+        let chores = environment.chores_due_ms <= engine.now();
+        if waiting.is_empty() && !chores {
+            return Ok(());
+        }
+        let job = Job {
+            engine,
+            held,
+            land: engine.land(id).await?,
+        };
+        let outcome = if chores {
+            job.chores().await
+        } else {
+            job.hints(&waiting).await
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(Error::Remote(error)) => {
+                job.put_off(if chores { &[] } else { &waiting }, &error)
+                    .await?;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Job<'_> {
+    /// Poll, sweep and registration, whichever is due.
+    async fn chores(&self) -> Result<(), Error> {
+        let now = self.engine.now();
+        let settings = &self.engine.settings;
+        let mut environment = self.land.environment.clone();
+        if now - environment.swept_ms >= millis(settings.sweep_interval) {
+            if settings.register_webhooks {
+                self.register_webhooks().await?;
+            }
+            self.sweep().await?;
+            environment.swept_ms = now;
+        }
+        // A fresh environment has nothing to catch up with: the first sync reads everything.
+        let fresh = environment.polled_ms == 0;
+        if fresh || now - environment.polled_ms >= millis(settings.poll_interval) {
+            let mut changes = if fresh {
+                Vec::new()
+            } else {
+                self.poll(environment.polled_ms).await?
+            };
+            environment.polled_ms = now;
+            environment.throttled_until_ms = 0;
+            changes.push(self.next_chores(&environment));
+            self.held.commit(vec![Change::Tidy { now_ms: now }]).await?;
+            return self.held.commit(changes).await;
+        }
+        self.held.commit(vec![self.next_chores(&environment)]).await
+    }
+
+    fn next_chores(&self, environment: &Environment) -> Change {
+        let settings = &self.engine.settings;
+        let poll = environment.polled_ms + millis(settings.poll_interval);
+        let sweep = environment.swept_ms + millis(settings.sweep_interval);
+        Change::SetEnvironmentChores {
+            id: environment.id.clone(),
+            polled_ms: environment.polled_ms,
+            chores_due_ms: poll.min(sweep),
+            swept_ms: environment.swept_ms,
+            throttled_until_ms: environment.throttled_until_ms,
+        }
+    }
+
+    /// Tribe failed as a whole: the hints wait, and so do the chores.
+    async fn put_off(&self, hints: &[Hint], error: &remote::Error) -> Result<(), Error> {
+        tracing::warn!(environment = %self.land.environment.id, %error, "Tribe failed; going on later");
+        let attempts = hints
+            .iter()
+            .map(|hint| hint.hint.attempts)
+            .max()
+            .unwrap_or(0);
+        let mut chance = [0];
+        self.engine.ports.random.fill(&mut chance);
+        let wait_ms = match error {
+            remote::Error::Throttled { after: Some(after) } => {
+                retry::wait_ms(*after, attempts, chance[0])
+            }
+            _ => retry::backoff_ms(attempts, chance[0]),
+        };
+        let at = self.engine.now() + wait_ms;
+        let environment = &self.land.environment;
+        let mut changes = Vec::new();
+        if hints.is_empty() {
+            changes.push(Change::SetEnvironmentChores {
+                id: environment.id.clone(),
+                polled_ms: environment.polled_ms,
+                chores_due_ms: at.max(self.engine.now() + 5_000),
+                swept_ms: environment.swept_ms,
+                throttled_until_ms: at,
+            });
+        } else {
+            changes.push(Change::DelayHints {
+                ids: hints.iter().map(|hint| hint.id).collect(),
+                not_before_ms: at,
+                attempts: attempts + 1,
+            });
+        }
+        self.held.commit(changes).await
+    }
+}

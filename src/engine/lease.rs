@@ -1,0 +1,135 @@
+//! The right to work on a lane, kept alive while a job runs and checked before every write.
+//!
+//! Fencing cannot reach a remote. So before each remote write the lease must have time left, and
+//! the request's time limit lies under what is left of it (design, shape 5).
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{Engine, Error};
+use crate::store::{Change, Guard, Lane, Lease};
+
+/// A request to a remote may take this long, at most.
+pub const REQUEST: Duration = Duration::from_secs(60);
+
+/// What must be left of a lease after a request's time limit.
+const MARGIN_MS: i64 = 1_000;
+
+/// A held lease.
+pub(crate) struct Held {
+    engine: Arc<Engine>,
+    lease: Mutex<Lease>,
+    lost: AtomicBool,
+}
+
+impl Held {
+    /// Takes the lease of a lane; `None`: somebody else works on it.
+    pub(crate) async fn claim(
+        engine: &Arc<Engine>,
+        lane: &Lane,
+    ) -> Result<Option<Arc<Held>>, Error> {
+        let claimed = engine
+            .ports
+            .store
+            .claim(lane, &engine.holder, engine.now(), engine.lease_ms())
+            .await?;
+        Ok(claimed.map(|lease| {
+            Arc::new(Held {
+                engine: Arc::clone(engine),
+                lease: Mutex::new(lease),
+                lost: AtomicBool::new(false),
+            })
+        }))
+    }
+
+    /// The lease as last renewed.
+    pub(crate) fn lease(&self) -> Lease {
+        self.lease
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Renews the lease every third of its life, until dropped or lost.
+    pub(crate) async fn keep(&self) {
+        let third = self.engine.settings.lease / 3;
+        loop {
+            self.engine.ports.clock.sleep(third).await;
+            if self.renew().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn renew(&self) -> Result<(), Error> {
+        let engine = &self.engine;
+        let lease = self.lease();
+        match engine
+            .ports
+            .store
+            .renew(&lease, engine.now(), engine.lease_ms())
+            .await
+        {
+            Ok(Some(renewed)) => {
+                *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
+                Ok(())
+            }
+            Ok(None) => {
+                self.lost.store(true, Ordering::Release);
+                Err(Error::Store(crate::store::Error::LeaseLost))
+            }
+            // The database may come back before the lease ends; time tells.
+            Err(error) => {
+                if engine.now() >= lease.until_ms {
+                    self.lost.store(true, Ordering::Release);
+                    return Err(error.into());
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The time limit of the next request, so that it ends before the lease does.
+    ///
+    /// # Errors
+    /// The lease was lost or is about to end: stop the job.
+    pub(crate) async fn time_limit(&self) -> Result<Duration, Error> {
+        if self.left_ms() < 3 * MARGIN_MS {
+            self.renew().await?;
+        }
+        let left = self.left_ms() - MARGIN_MS;
+        if self.lost.load(Ordering::Acquire) || left <= 0 {
+            return Err(Error::Store(crate::store::Error::LeaseLost));
+        }
+        Ok(Duration::from_millis(u64::try_from(left).unwrap_or(0)).min(REQUEST))
+    }
+
+    fn left_ms(&self) -> i64 {
+        self.lease().until_ms - self.engine.now()
+    }
+
+    /// Applies changes under the lease.
+    pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let guard = Guard::Lease {
+            lease: self.lease(),
+            now_ms: self.engine.now(),
+        };
+        Ok(self.engine.ports.store.commit(&guard, changes).await?)
+    }
+
+    /// Gives the lease back.
+    pub(crate) async fn release(&self) {
+        // One that is not returned ends by itself.
+        if let Err(error) = self.engine.ports.store.release(&self.lease()).await {
+            tracing::debug!(%error, "a lease was not returned; it ends by itself");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The subscription and the other chores of a mailbox.
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Error, Job, graph};
+use crate::{
+    graph::{NewSubscription, SubscriptionInfo},
+    random, remote,
+    sealed::sha256,
+    store::{Alert, Change, Hint, Source, Subscription, Target},
+};
+
+/// What is subscribed to: the default folder; other folders have their deltas.
+const RESOURCE: &str = "/me/contacts";
+
+/// How long a subscription may live, less five minutes for clocks that differ (Graph reference 4.1).
+const LIFE_MS: i64 = (10_080 - 5) * 60_000;
+
+/// A reauthorisation is never asked for twice within this time (Graph reference 4.4).
+const REAUTHORISED_MS: i64 = 10 * 60_000;
+
+impl Job<'_> {
+    /// Delta and subscription, whichever is due; then the next time is planned.
+    pub(super) async fn chores(&mut self) -> Result<(), Error> {
+        self.ensure_subscription().await?;
+        let now = self.engine.now();
+        if now - self.user.delta_ms >= self.delta_interval_ms() {
+            self.deltas().await?;
+        }
+        if let Some(undo) = self.engine.settings.undo {
+            let before_ms = now - super::millis(undo);
+            self.held
+                .commit(vec![Change::ForgetAuditValues { before_ms }])
+                .await?;
+        }
+        let next = self.engine.now().max(self.user.delta_ms) + self.delta_interval_ms();
+        let due = next
+            .min(self.user.delta_ms + self.delta_interval_ms())
+            .max(self.engine.now() + 1_000);
+        self.user.chores_due_ms = due;
+        self.held.commit(vec![self.chores_change(due, 0)]).await
+    }
+
+    /// One subscription, with at least half of its life ahead.
+    pub(super) async fn ensure_subscription(&mut self) -> Result<(), Error> {
+        let now = self.engine.now();
+        let kept = self
+            .engine
+            .ports
+            .store
+            .subscriptions_of(self.user.id)
+            .await?;
+        let mut live = false;
+        for subscription in kept {
+            let half = (subscription.expires_ms - subscription.created_ms) / 2;
+            let left = subscription.expires_ms - now;
+            if left > 0 && left > half.min(LIFE_MS / 2) {
+                live = true;
+            } else if left > 0 && self.renew(&subscription).await? {
+                live = true;
+            } else {
+                self.held
+                    .commit(vec![Change::DropSubscription(subscription.id)])
+                    .await?;
+            }
+        }
+        if live {
+            return Ok(());
+        }
+        match self.subscribe().await {
+            Ok(()) => {
+                let clear = Change::ClearAlert(alert_key(self.user.id));
+                let delta = self.hint(Target::Delta, Source::Engine);
+                self.held.commit(vec![clear, Change::AddHints(vec![delta])]).await
+            }
+            // Without notifications the deltas still find everything, only later.
+            Err(Error::Remote(error)) if !error.is_passing() => {
+                self.held
+                    .commit(vec![Change::RaiseAlert(Alert {
+                        key: alert_key(self.user.id),
+                        environment: self.user.environment.clone(),
+                        user: Some(self.user.id),
+                        message: format!(
+                            "Microsoft refused the subscription ({error}); check that server.public_url can be reached from outside. Changes in Outlook arrive by the regular look meanwhile."
+                        ),
+                        since_ms: self.engine.now(),
+                    })])
+                    .await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn subscribe(&mut self) -> Result<(), Error> {
+        let client_state = random::token(self.engine.ports.random.as_ref());
+        let base = self
+            .engine
+            .settings
+            .public_url
+            .trim_end_matches('/')
+            .to_owned();
+        let wanted = NewSubscription {
+            notification_url: format!("{base}/webhooks/graph/notifications"),
+            lifecycle_url: format!("{base}/webhooks/graph/lifecycle"),
+            resource: RESOURCE.to_owned(),
+            client_state: SecretString::from(client_state.clone()),
+            expires: timestamp(self.engine.now() + LIFE_MS),
+        };
+        let outlook = &self.engine.ports.outlook;
+        let answer = match graph!(self, |call| outlook.subscribe(call, &wanted)) {
+            Err(remote::Error::Exists(_)) => {
+                self.end_orphans(&wanted.notification_url).await?;
+                graph!(self, |call| outlook.subscribe(call, &wanted))?
+            }
+            other => other?,
+        };
+        let put = self.put(&answer, wanted.client_state.expose_secret());
+        self.held.commit(vec![put]).await
+    }
+
+    /// Subscriptions of this service that the store does not know: their clientState is lost.
+    async fn end_orphans(&mut self, notification_url: &str) -> Result<(), Error> {
+        let outlook = &self.engine.ports.outlook;
+        let all = graph!(self, |call| outlook.subscriptions(call))?;
+        for orphan in all
+            .iter()
+            .filter(|known| known.notification_url == notification_url)
+        {
+            graph!(self, |call| outlook.unsubscribe(call, &orphan.id))?;
+        }
+        Ok(())
+    }
+
+    fn put(&self, answer: &SubscriptionInfo, client_state: &str) -> Change {
+        let now = self.engine.now();
+        Change::PutSubscription(Subscription {
+            id: answer.id.clone(),
+            user: self.user.id,
+            environment: self.user.environment.clone(),
+            resource: answer.resource.clone(),
+            client_state_hash: sha256(client_state.as_bytes()),
+            expires_ms: answer.expires.as_millisecond(),
+            created_ms: now,
+            checked_ms: now,
+        })
+    }
+
+    /// Renews a subscription; false when it is gone.
+    async fn renew(&mut self, subscription: &Subscription) -> Result<bool, Error> {
+        let expires = timestamp(self.engine.now() + LIFE_MS);
+        let outlook = &self.engine.ports.outlook;
+        match graph!(self, |call| outlook.renew(call, &subscription.id, expires)) {
+            Ok(answer) => {
+                let now = self.engine.now();
+                let renewed = Subscription {
+                    expires_ms: answer.expires.as_millisecond(),
+                    created_ms: now,
+                    checked_ms: now,
+                    ..subscription.clone()
+                };
+                self.held
+                    .commit(vec![Change::PutSubscription(renewed)])
+                    .await?;
+                Ok(true)
+            }
+            Err(remote::Error::NotFound) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What Graph says of a subscription (Graph reference 4.4). Each reaction may be repeated.
+    pub(super) async fn lifecycle(
+        &mut self,
+        hint: &Hint,
+        event: &str,
+        id: &str,
+    ) -> Result<(), Error> {
+        let known = self.engine.ports.store.subscription(id).await?;
+        let known = known.filter(|subscription| subscription.user == self.user.id);
+        match (event, known) {
+            ("reauthorizationRequired", Some(subscription)) => {
+                let recent = self.engine.now() - subscription.checked_ms < REAUTHORISED_MS;
+                let fresh = subscription.checked_ms > hint.hint.received_ms;
+                if !(recent && fresh) && !self.renew(&subscription).await? {
+                    self.held
+                        .commit(vec![Change::DropSubscription(subscription.id)])
+                        .await?;
+                    self.ensure_subscription().await?;
+                }
+            }
+            ("subscriptionRemoved", Some(subscription)) => {
+                self.held
+                    .commit(vec![Change::DropSubscription(subscription.id)])
+                    .await?;
+                self.ensure_subscription().await?;
+            }
+            // `missed`, and whatever a later version says: look.
+            _ => {
+                let delta = self.hint(Target::Delta, Source::Lifecycle);
+                self.held
+                    .commit(vec![Change::AddHints(vec![delta])])
+                    .await?;
+            }
+        }
+        self.held
+            .commit(vec![Change::DropHints(vec![hint.id])])
+            .await
+    }
+}
+
+fn alert_key(user: tribelink_plan::ids::UserId) -> String {
+    format!("subscription/{user}")
+}
+
+fn timestamp(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX)
+}

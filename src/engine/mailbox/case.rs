@@ -1,0 +1,177 @@
+//! One person in a pass: what was read, what is planned, what came of it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tribelink_plan::{
+    contact::Contact,
+    field::Field,
+    ids::{ContactId, Etag, PersonId},
+    person::Person,
+    planner::{OutlookSide, Plan, Situation, TribeSide, Update, settle::Outcome},
+};
+
+use super::Job;
+use crate::store::{Held, LinkRow, Parked, Source};
+
+/// What was read of Tribe.
+#[derive(Clone)]
+pub(super) enum Tribe {
+    /// Not yet.
+    Unread,
+    /// A card that the environment worker passed on.
+    PassedOn(Arc<Person>),
+    /// Read in this job.
+    Read(Arc<Person>),
+    /// A read of its id found nothing.
+    Gone,
+}
+
+/// What was read of Outlook.
+#[derive(Clone)]
+pub(super) enum Outlook {
+    /// Not yet.
+    Unread,
+    /// From the listing of this job.
+    Listed(Box<Contact>),
+    /// By a read of its id.
+    Read(Box<Contact>),
+    /// A read of its id found nothing, or found it outside every contact folder.
+    Gone,
+}
+
+/// Where a case ends.
+pub(super) enum End {
+    /// Nothing to do, or done.
+    Done,
+    /// Look again after this many milliseconds; the words are for the log, without values.
+    Again(i64),
+    /// Give up until a person says retry.
+    Park(String),
+}
+
+/// One person of a pass.
+pub(super) struct Case {
+    pub(super) person: PersonId,
+    /// The hints that this case answers.
+    pub(super) hints: Vec<i64>,
+    /// How often the eldest of them was tried.
+    pub(super) attempts: u32,
+    pub(super) source: Source,
+    /// Outlook is looked at though Tribe has nothing to say.
+    pub(super) look_at_outlook: bool,
+    pub(super) row: Option<LinkRow>,
+    pub(super) held: Vec<Held>,
+    pub(super) parked: Vec<Parked>,
+    pub(super) decided: BTreeMap<Field, bool>,
+    pub(super) tribe: Tribe,
+    pub(super) outlook: Outlook,
+    pub(super) stamped: Option<Vec<Contact>>,
+    pub(super) same_address: Option<Vec<Contact>>,
+    pub(super) matches: Vec<Contact>,
+    /// Contacts with this person's stamp that were noticed without being linked.
+    pub(super) copies: Vec<ContactId>,
+    pub(super) plan: Option<Plan>,
+    pub(super) end: Option<End>,
+    /// The etag of the contact that the plan was made from.
+    pub(super) read_etag: Option<Etag>,
+    /// What came of the plan's writes.
+    pub(super) outcome: Outcome,
+    /// Changes to be recorded at the end, beside those that the plan itself leads to.
+    pub(super) changes: Vec<crate::store::Change>,
+    /// The rounds of reading, so that a planner that asks for ever is noticed.
+    pub(super) rounds: u32,
+}
+
+impl Case {
+    pub(super) fn new(person: PersonId, source: Source) -> Case {
+        Case {
+            person,
+            hints: Vec::new(),
+            attempts: 0,
+            source,
+            look_at_outlook: false,
+            row: None,
+            held: Vec::new(),
+            parked: Vec::new(),
+            decided: BTreeMap::new(),
+            tribe: Tribe::Unread,
+            outlook: Outlook::Unread,
+            stamped: None,
+            same_address: None,
+            matches: Vec::new(),
+            copies: Vec::new(),
+            plan: None,
+            end: None,
+            read_etag: None,
+            outcome: Outcome::default(),
+            changes: Vec::new(),
+            rounds: 0,
+        }
+    }
+
+    /// The contact as last read.
+    pub(super) fn contact(&self) -> Option<&Contact> {
+        match &self.outlook {
+            Outlook::Listed(contact) | Outlook::Read(contact) => Some(contact),
+            Outlook::Unread | Outlook::Gone => None,
+        }
+    }
+
+    pub(super) fn contact_id(&self) -> Option<&ContactId> {
+        self.row.as_ref().and_then(|row| row.link.contact.as_ref())
+    }
+
+    /// The planned update, when there is one.
+    pub(super) fn update(&self) -> Option<&Update> {
+        match &self.plan {
+            Some(Plan {
+                next: tribelink_plan::planner::Next::Update(update),
+                ..
+            }) => Some(update),
+            _ => None,
+        }
+    }
+
+    /// Asks the planner. `None`: Tribe was not read.
+    pub(super) fn ask(&self, job: &Job<'_>, quiet: bool) -> Option<Asked> {
+        let tribe = match &self.tribe {
+            Tribe::Unread => return None,
+            Tribe::PassedOn(person) | Tribe::Read(person) => TribeSide::Here(person),
+            Tribe::Gone => TribeSide::Gone,
+        };
+        let outlook = match &self.outlook {
+            Outlook::Unread => OutlookSide::Unread,
+            Outlook::Listed(contact) | Outlook::Read(contact) => OutlookSide::Here(contact),
+            Outlook::Gone => OutlookSide::Gone,
+        };
+        let fingerprints = job.fingerprints(self.person);
+        let situation = Situation {
+            employee: job.user.employee,
+            person: self.person,
+            tribe,
+            outlook,
+            link: self.row.as_ref().map(|row| &row.link),
+            stamped: self.stamped.as_deref(),
+            matches: &self.matches,
+            same_address: self.same_address.as_deref(),
+            decided: &self.decided,
+            own_organization: Some(job.land.organization),
+            lens: job.lens(&fingerprints),
+            now_ms: job.engine.now(),
+        };
+        if quiet && tribelink_plan::planner::quiet::is_quiet(&situation) {
+            return Some(Asked::Quiet);
+        }
+        Some(Asked::Plan(Box::new(tribelink_plan::planner::plan(
+            &situation,
+        ))))
+    }
+}
+
+/// The planner's answer.
+pub(super) enum Asked {
+    /// Tribe has nothing to say (R14).
+    Quiet,
+    /// The plan.
+    Plan(Box<Plan>),
+}

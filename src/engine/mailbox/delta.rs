@@ -1,0 +1,174 @@
+//! What changed in the mailbox since the cursor: keeps the link in step when every notification is
+//! lost. One cursor for each folder in which linked contacts stand.
+
+use std::collections::BTreeMap;
+
+use tribelink_plan::ids::{ContactId, Etag};
+
+use super::{Error, Job, graph};
+use crate::{
+    graph::{DeltaLink, Folder},
+    remote,
+    store::{Change, Cursor, Hint, NewHint, Source, Target},
+};
+
+/// Pages of one walk; a walk that does not end is given up and said (Graph reference 3).
+const PAGES: usize = 2_000;
+
+impl Job<'_> {
+    /// Runs every delta; answers the hints that asked for it.
+    pub(super) async fn delta(&mut self, waiting: &[Hint]) -> Result<(), Error> {
+        self.deltas().await?;
+        let asked = waiting
+            .iter()
+            .filter(|hint| matches!(hint.hint.target, Target::Delta | Target::Poll));
+        let ids = asked.map(|hint| hint.id).collect();
+        self.held.commit(vec![Change::DropHints(ids)]).await
+    }
+
+    /// Runs every delta to its end.
+    pub(super) async fn deltas(&mut self) -> Result<(), Error> {
+        let mut cursors = self.engine.ports.store.cursors(self.user.id).await?;
+        if cursors.iter().all(|cursor| !cursor.is_default) {
+            let folders = self.folders().await?;
+            if let Some(folder) = folders.iter().find(|folder| folder.is_default) {
+                cursors.push(Cursor {
+                    folder: folder.id.clone(),
+                    is_default: true,
+                    link: String::new(),
+                });
+            }
+        }
+        for cursor in cursors {
+            self.walk(cursor).await?;
+        }
+        self.user.delta_ms = self.engine.now();
+        let due = self.user.delta_ms + self.delta_interval_ms();
+        let change = self.chores_change(
+            due.min(self.user.chores_due_ms.max(self.engine.now()))
+                .max(self.engine.now() + 1),
+            0,
+        );
+        self.user.chores_due_ms = due;
+        self.held.commit(vec![change]).await
+    }
+
+    async fn walk(&mut self, mut cursor: Cursor) -> Result<(), Error> {
+        let folder = Folder {
+            id: cursor.folder.clone(),
+            is_default: cursor.is_default,
+        };
+        // The first round shows everything there is: contacts without link are not news in it.
+        let mut first_round = cursor.link.is_empty();
+        for _ in 0..PAGES {
+            self.step_allowed()?;
+            let link = Some(cursor.link.as_str()).filter(|link| !link.is_empty());
+            let outlook = &self.engine.ports.outlook;
+            let page = match graph!(self, |call| outlook.delta(call, &folder, link)) {
+                Ok(page) => page,
+                Err(remote::Error::Gone) if !cursor.link.is_empty() => {
+                    // What changed meanwhile is found by comparing everything (Graph reference 3).
+                    cursor.link.clear();
+                    first_round = true;
+                    let again = self.hint(Target::Sweep, Source::Delta);
+                    self.held
+                        .commit(vec![
+                            self.put_cursor(&cursor),
+                            Change::AddHints(vec![again]),
+                        ])
+                        .await?;
+                    continue;
+                }
+                Err(remote::Error::NotFound) if !cursor.is_default => {
+                    // The folder itself is gone; its contacts are looked at one by one.
+                    return self.folder_gone(&cursor).await;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            // A later row of the same contact wins.
+            let mut seen: BTreeMap<ContactId, Option<Etag>> = page.changed.into_iter().collect();
+            seen.extend(page.removed.into_iter().map(|id| (id, None)));
+            let hints = self.news(seen, first_round).await?;
+            let ended = matches!(page.link, DeltaLink::Delta(_));
+            cursor.link = match page.link {
+                DeltaLink::Next(link) | DeltaLink::Delta(link) => link,
+            };
+            // The cursor moves only with its work.
+            self.held
+                .commit(vec![Change::AddHints(hints), self.put_cursor(&cursor)])
+                .await?;
+            if ended {
+                return Ok(());
+            }
+        }
+        Err(Error::Remote(remote::Error::Unusable(
+            "a delta did not come to an end".to_owned(),
+        )))
+    }
+
+    /// Hints for the contacts of a page that are not as their links remember them.
+    async fn news(
+        &self,
+        seen: BTreeMap<ContactId, Option<Etag>>,
+        first_round: bool,
+    ) -> Result<Vec<NewHint>, Error> {
+        let ids: Vec<ContactId> = seen.keys().cloned().collect();
+        let mut known: BTreeMap<ContactId, Option<Etag>> = BTreeMap::new();
+        for chunk in ids.chunks(500) {
+            let rows = self
+                .engine
+                .ports
+                .store
+                .links_of_contacts(self.user.id, chunk)
+                .await?;
+            known.extend(
+                rows.into_iter()
+                    .filter_map(|row| Some((row.link.contact?, row.link.etag))),
+            );
+        }
+        let mut hints = Vec::new();
+        for (id, etag) in seen {
+            let is_news = match known.get(&id) {
+                Some(remembered) => etag.is_none() || etag != *remembered,
+                None => !first_round && etag.is_some(),
+            };
+            if is_news {
+                let etag = etag.map(|etag| etag.0);
+                hints.push(self.hint(Target::Contact { id, etag }, Source::Delta));
+            }
+        }
+        Ok(hints)
+    }
+
+    async fn folder_gone(&self, cursor: &Cursor) -> Result<(), Error> {
+        let drop = Change::DropCursor {
+            user: self.user.id,
+            folder: cursor.folder.clone(),
+        };
+        let sweep = self.hint(Target::Sweep, Source::Delta);
+        self.held
+            .commit(vec![drop, Change::AddHints(vec![sweep])])
+            .await
+    }
+
+    fn put_cursor(&self, cursor: &Cursor) -> Change {
+        Change::PutCursor {
+            user: self.user.id,
+            cursor: cursor.clone(),
+        }
+    }
+
+    /// A hint for this mailbox, due now.
+    pub(super) fn hint(&self, target: Target, source: Source) -> NewHint {
+        let now = self.engine.now();
+        NewHint {
+            environment: self.user.environment.clone(),
+            user: Some(self.user.id),
+            target,
+            source,
+            received_ms: now,
+            not_before_ms: now,
+            attempts: 0,
+        }
+    }
+}

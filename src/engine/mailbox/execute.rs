@@ -1,0 +1,342 @@
+//! Does what the plans of a group say: Tribe first, one write for each changed record, then Outlook
+//! in batches. Makes no choice of its own.
+
+use std::collections::BTreeMap;
+
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use tribelink_plan::{
+    contact::Contact,
+    field::Field,
+    link::{Link, LinkState},
+    planner::{Next, TribeWrite},
+    reading::Reading,
+    rule::Rule,
+};
+
+use super::{
+    Error, Job,
+    case::{Case, End},
+    graph, limited,
+    pass::BATCH,
+};
+use crate::{
+    engine::trail::Subject,
+    graph::{Done, NewContact, Op},
+    remote,
+    store::{Change, LinkRow},
+    tribe::{Record, Written},
+};
+
+/// What came of one write to Tribe; the outer error ends the job.
+type Sent = Result<Result<Written, remote::Error>, Error>;
+
+/// Writes to Tribe in flight at once, for one mailbox.
+const ABREAST: usize = 4;
+
+/// How long an intended create is looked for before it is sent again, in milliseconds.
+const LOOKED_FOR_MS: i64 = 65_000;
+
+impl Job<'_> {
+    /// Carries out the plans of a group.
+    pub(super) async fn execute(&mut self, cases: &mut [Case]) -> Result<(), Error> {
+        if self.engine.settings.shadow {
+            for case in cases.iter_mut().filter(|case| case.end.is_none()) {
+                case.plan = None;
+                case.end = Some(End::Done);
+            }
+            return Ok(());
+        }
+        self.write_tribe(cases).await?;
+        self.write_outlook(cases).await
+    }
+
+    async fn write_tribe(&self, cases: &mut [Case]) -> Result<(), Error> {
+        let mut writes: Vec<(usize, usize, Record, BTreeMap<Field, Option<String>>)> = Vec::new();
+        for (index, case) in cases.iter_mut().enumerate() {
+            let person = case.person;
+            let Some(update) = case.update().filter(|_| case.end.is_none()) else {
+                continue;
+            };
+            for (place, write) in update.tribe.iter().enumerate() {
+                writes.push((index, place, record_of(person, write), write.fields.clone()));
+            }
+            case.outcome.tribe = vec![false; update.tribe.len()];
+        }
+        let sends: Vec<BoxFuture<'_, Sent>> = writes
+            .iter()
+            .map(|(_, _, record, fields)| self.send_to_tribe(record, fields).boxed())
+            .collect();
+        let answers: Vec<Sent> = stream::iter(sends).buffered(ABREAST).collect().await;
+        let mut stopped = None;
+        for ((index, place, _, fields), answer) in writes.iter().zip(answers) {
+            let case = &mut cases[*index];
+            match answer {
+                Ok(Ok(written)) => {
+                    case.outcome.tribe[*place] = true;
+                    if !self.shows(case, fields, &written) {
+                        case.end = Some(End::Again(0));
+                    }
+                }
+                Ok(Err(error)) => case.end = Some(self.end_of(case, &error)),
+                Err(error) => stopped = Some(error),
+            }
+        }
+        stopped.map_or(Ok(()), Err)
+    }
+
+    async fn send_to_tribe(
+        &self,
+        record: &Record,
+        fields: &BTreeMap<Field, Option<String>>,
+    ) -> Sent {
+        self.step_allowed()?;
+        let limit = self.held.time_limit().await?;
+        Ok(limited(limit, self.land.crm.update(record, fields)).await)
+    }
+
+    /// Whether Tribe's answer shows what was written; an answer without a body says nothing.
+    fn shows(
+        &self,
+        case: &Case,
+        fields: &BTreeMap<Field, Option<String>>,
+        written: &BTreeMap<Field, Reading>,
+    ) -> bool {
+        let fingerprints = self.fingerprints(case.person);
+        let lens = self.lens(&fingerprints);
+        fields
+            .iter()
+            .all(|(field, value)| match written.get(field) {
+                None | Some(Reading::Unreadable) => true,
+                Some(shown) => {
+                    let planned = value.clone().map_or(Reading::Empty, Reading::Value);
+                    lens.mark(*field, shown) == lens.mark(*field, &planned)
+                }
+            })
+    }
+
+    async fn write_outlook(&mut self, cases: &mut [Case]) -> Result<(), Error> {
+        let mut ops: Vec<(usize, Op)> = Vec::new();
+        let mut intents: Vec<Change> = Vec::new();
+        for (index, case) in cases.iter().enumerate() {
+            let Some(plan) = case
+                .plan
+                .as_ref()
+                .filter(|_| !matches!(case.end, Some(End::Park(_))))
+            else {
+                continue;
+            };
+            match &plan.next {
+                Next::Create(create) => {
+                    intents.push(self.intent(case, &create.link));
+                    let op = Op::Create(Box::new(NewContact {
+                        properties: create.properties.clone(),
+                        stamp: self.stamp(case.person),
+                        category: self.engine.settings.policy.category.clone(),
+                    }));
+                    ops.push((index, op));
+                }
+                Next::Update(update) => {
+                    if let (Some(patch), Some(contact)) = (&update.patch, case.contact()) {
+                        let op = Op::Patch {
+                            id: contact.id.clone(),
+                            if_match: contact.etag.clone(),
+                            patch: Box::new(patch.clone()),
+                        };
+                        ops.push((index, op));
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (index, _) in &ops {
+            cases[*index].outcome.patch_failed = true;
+        }
+        // The intents are durable before the first of the creates leaves.
+        self.held.commit(intents).await?;
+        let mut chunks = ops.chunks(BATCH);
+        while let Some(chunk) = chunks.next() {
+            let batch: Vec<Op> = chunk.iter().map(|(_, op)| op.clone()).collect();
+            let outlook = &self.engine.ports.outlook;
+            let sent: Result<_, Error> =
+                async { Ok(graph!(self, |call| outlook.run(call, &batch))) }.await;
+            let failed = match sent {
+                Ok(Ok(answers)) => {
+                    for ((index, _), answer) in chunk.iter().zip(answers) {
+                        self.take_answer(&mut cases[*index], answer);
+                    }
+                    None
+                }
+                Ok(Err(error)) => {
+                    for (index, _) in chunk {
+                        self.take_answer(&mut cases[*index], Err(error.clone()));
+                    }
+                    matches!(error, remote::Error::Throttled { .. }).then_some(Error::Remote(error))
+                }
+                Err(error) => {
+                    let unsent =
+                        remote::Error::Transient("the job ended before it was sent".to_owned());
+                    for (index, _) in chunk {
+                        self.take_answer(&mut cases[*index], Err(unsent.clone()));
+                    }
+                    Some(error)
+                }
+            };
+            if let Some(error) = failed {
+                let unsent = remote::Error::Transient("an earlier batch failed".to_owned());
+                for (index, _) in chunks.flatten() {
+                    self.take_answer(&mut cases[*index], Err(unsent.clone()));
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_answer(&mut self, case: &mut Case, answer: Result<Done, remote::Error>) {
+        let creates = matches!(
+            case.plan.as_ref().map(|plan| &plan.next),
+            Some(Next::Create(_))
+        );
+        match answer {
+            Ok(Done::Contact(contact)) => {
+                case.outcome.patch_failed = false;
+                if let Some(listing) = &mut self.listing {
+                    listing.learn(case.person, &contact);
+                }
+                case.outcome.answer = Some(*contact);
+            }
+            Ok(Done::Found(_)) => case.end = Some(End::Again(0)),
+            // The create may have happened: the intent stays and is looked for.
+            Err(remote::Error::OutcomeUnknown(_) | remote::Error::Unusable(_)) if creates => {
+                case.end = Some(End::Again(looks_after_ms(case.attempts)));
+            }
+            Err(error) => {
+                if creates {
+                    case.changes.push(self.not_created(case));
+                }
+                case.end = Some(self.end_of(case, &error));
+            }
+        }
+    }
+
+    /// The intent of a create: durable before the request leaves, and looked for by its stamp before
+    /// the request is ever sent again.
+    fn intent(&self, case: &Case, planned: &Link) -> Change {
+        let lease_ms = self.engine.lease_ms();
+        let link = Link {
+            state: LinkState::Intent,
+            contact: None,
+            etag: None,
+            relationship: planned.relationship,
+            settles_at_ms: self.engine.now() + LOOKED_FOR_MS.max(2 * lease_ms),
+            ..Link::intent(planned.kind)
+        };
+        self.put_link(case, link)
+    }
+
+    /// The create certainly did not happen: the intent may be repeated at once.
+    fn not_created(&self, case: &Case) -> Change {
+        let former = case.row.as_ref().map(|row| row.link.clone());
+        let link = match former {
+            Some(link) if link.state != LinkState::Intent => link,
+            _ => Link {
+                settles_at_ms: 0,
+                ..Link::intent(tribelink_plan::person::Kind::Contact)
+            },
+        };
+        self.put_link(case, link)
+    }
+
+    pub(super) fn put_link(&self, case: &Case, link: Link) -> Change {
+        Change::PutLink(Box::new(LinkRow {
+            environment: self.user.environment.clone(),
+            user: self.user.id,
+            person: case.person,
+            link,
+            changed_ms: self.engine.now(),
+        }))
+    }
+
+    /// Records an adopted or moved contact, stamped first where it has no stamp yet (R12, R13).
+    pub(super) async fn relink(
+        &mut self,
+        case: &mut Case,
+        link: Link,
+        rule: Rule,
+        stamp: bool,
+    ) -> Result<(), Error> {
+        if self.engine.settings.shadow {
+            case.end = Some(End::Done);
+            return Ok(());
+        }
+        let Some(id) = link.contact.clone() else {
+            case.end = Some(End::Again(0));
+            return Ok(());
+        };
+        if stamp {
+            let known: Option<&Contact> = case.matches.iter().find(|contact| contact.id == id);
+            let ops = [Op::StampIt {
+                id: id.clone(),
+                if_match: known.and_then(|contact| contact.etag.clone()),
+                display_name: known
+                    .and_then(|contact| contact.display_name.value().map(str::to_owned)),
+                stamp: self.stamp(case.person),
+            }];
+            let outlook = &self.engine.ports.outlook;
+            let answers = graph!(self, |call| outlook.run(call, &ops))?;
+            match answers.into_iter().next() {
+                Some(Ok(Done::Contact(contact))) => {
+                    if let Some(listing) = &mut self.listing {
+                        listing.learn(case.person, &contact);
+                    }
+                }
+                Some(Err(error)) => {
+                    case.end = Some(self.end_of(case, &error));
+                    return Ok(());
+                }
+                _ => {
+                    case.end = Some(End::Again(0));
+                    return Ok(());
+                }
+            }
+        }
+        let subject = Subject {
+            environment: &self.user.environment,
+            user: self.user.id,
+            person: case.person,
+            contact: Some(&id),
+            cause: case.source,
+            at_ms: self.engine.now(),
+        };
+        let note = if case
+            .row
+            .as_ref()
+            .is_some_and(|row| row.link.contact.is_some())
+        {
+            "found again"
+        } else {
+            "adopted"
+        };
+        let put = self.put_link(case, link);
+        let line = subject.link_changed(rule, note);
+        if let Change::PutLink(row) = &put {
+            case.row = Some((**row).clone());
+        }
+        self.held.commit(vec![put, line]).await
+    }
+}
+
+fn record_of(person: tribelink_plan::ids::PersonId, write: &TribeWrite) -> Record {
+    match &write.relationship {
+        None => Record::Person(person),
+        Some((set, id)) => Record::Relationship(set.clone(), *id),
+    }
+}
+
+/// When to look for a create of unknown outcome: three times over more than a minute.
+fn looks_after_ms(attempts: u32) -> i64 {
+    [2_000, 20_000, 45_000]
+        .get(attempts as usize)
+        .copied()
+        .unwrap_or(45_000)
+}

@@ -1,0 +1,376 @@
+//! Reads what the planner lacks, in bulk, until every case of a group has a plan.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use tribelink_plan::{
+    contact::Contact,
+    field::Field,
+    ids::{ContactId, FolderId, PersonId},
+    link::LinkState,
+    mapping::first_address,
+    planner::{Next, Wanted},
+    policy::Match,
+    reading::Reading,
+};
+
+use super::{
+    Error, Job,
+    case::{Asked, Case, End, Outlook, Tribe},
+    graph, listing,
+    pass::{BATCH, people_of},
+};
+use crate::{
+    graph::{Done, Op},
+    remote,
+    store::{Change, Cursor, LinkRow},
+};
+
+/// A planner that asks for more rounds than this has a defect; the case is parked.
+const ROUNDS: u32 = 8;
+
+/// Which read fills which gap of a case.
+enum Gap {
+    Contact,
+    Stamped,
+    SameAddress,
+}
+
+impl Job<'_> {
+    /// Reads and plans until every case has a plan or an end.
+    pub(super) async fn gather(&mut self, cases: &mut [Case]) -> Result<(), Error> {
+        self.load(cases).await?;
+        self.read_tribe(cases).await?;
+        loop {
+            self.step_allowed()?;
+            let mut wanted: Vec<(usize, Wanted)> = Vec::new();
+            for (index, case) in cases.iter_mut().enumerate() {
+                if case.end.is_none()
+                    && case.plan.is_none()
+                    && let Some(want) = self.plan(case).await?
+                {
+                    wanted.push((index, want));
+                }
+            }
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            self.read_outlook(cases, wanted).await?;
+        }
+    }
+
+    /// Loads links, held and parked items.
+    pub(super) async fn load(&self, cases: &mut [Case]) -> Result<(), Error> {
+        let store = &self.engine.ports.store;
+        let rows = store.links_of(self.user.id, &people_of(cases)).await?;
+        let mut rows: BTreeMap<PersonId, LinkRow> =
+            rows.into_iter().map(|row| (row.person, row)).collect();
+        for case in cases {
+            case.row = rows.remove(&case.person);
+            case.held = store.held_of(self.user.id, case.person).await?;
+            case.parked = store.parked_of(self.user.id, case.person).await?;
+            for held in &case.held {
+                if let Some(accepted) = held.accepted {
+                    case.decided
+                        .extend(held.fields.iter().map(|field| (*field, accepted)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Cards that the environment worker passed on where they will do, else one read for a hundred
+    /// people. One that is absent from it is confirmed by a read of its id (R11).
+    pub(super) async fn read_tribe(&self, cases: &mut [Case]) -> Result<(), Error> {
+        let environment = &self.land.environment.id;
+        let mut missing: BTreeSet<PersonId> = BTreeSet::new();
+        for case in cases.iter_mut().filter(|case| case.end.is_none()) {
+            if !matches!(case.tribe, Tribe::Unread) {
+                continue;
+            }
+            let passed_on = self
+                .engine
+                .people
+                .get(environment, case.person, self.engine.now());
+            match passed_on {
+                Some(card) if !case.look_at_outlook => case.tribe = Tribe::PassedOn(card),
+                _ => {
+                    missing.insert(case.person);
+                }
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<PersonId> = missing.iter().copied().collect();
+        let mut read: BTreeMap<PersonId, Arc<tribelink_plan::person::Person>> = BTreeMap::new();
+        for person in self.land.crm.people(&ids).await? {
+            missing.remove(&person.id);
+            read.insert(person.id, Arc::new(person));
+        }
+        for id in missing {
+            if let Some(person) = self.land.crm.person(id).await? {
+                read.insert(id, Arc::new(person));
+            }
+        }
+        for case in cases.iter_mut().filter(|case| case.end.is_none()) {
+            if matches!(case.tribe, Tribe::Unread) {
+                case.tribe = match read.get(&case.person) {
+                    Some(person) => Tribe::Read(Arc::clone(person)),
+                    None => Tribe::Gone,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans one case as far as its reads allow; answers what it lacks.
+    async fn plan(&mut self, case: &mut Case) -> Result<Option<Wanted>, Error> {
+        loop {
+            case.rounds += 1;
+            if case.rounds > ROUNDS {
+                case.end = Some(End::Park(
+                    "the planner asked for too many reads; report this".to_owned(),
+                ));
+                return Ok(None);
+            }
+            let plan = match case.ask(self, !case.look_at_outlook) {
+                None => {
+                    case.end = Some(End::Again(0));
+                    return Ok(None);
+                }
+                Some(Asked::Quiet) => {
+                    case.end = Some(End::Done);
+                    return Ok(None);
+                }
+                Some(Asked::Plan(plan)) => *plan,
+            };
+            match plan.next {
+                Next::Read(Wanted::Contact(id)) => match self.listed(&id) {
+                    Some(contact) => case.outlook = Outlook::Listed(Box::new(contact)),
+                    None => return Ok(Some(Wanted::Contact(id))),
+                },
+                Next::Read(Wanted::Stamped) => match self.listed_stamps(case) {
+                    Some(found) => self.found_stamped(case, found),
+                    None => return Ok(Some(Wanted::Stamped)),
+                },
+                Next::Read(want) => return Ok(Some(want)),
+                Next::Relink { link, stamp } => {
+                    let contact = link.contact.clone();
+                    self.relink(case, *link, plan.rule, stamp).await?;
+                    if case.end.is_some() {
+                        return Ok(None);
+                    }
+                    let found = case.stamped.iter().flatten().chain(&case.matches);
+                    let known = found
+                        .into_iter()
+                        .find(|known| Some(&known.id) == contact.as_ref())
+                        .cloned();
+                    case.outlook = match known {
+                        Some(known) if !stamp => Outlook::Read(Box::new(known)),
+                        _ => Outlook::Unread,
+                    };
+                }
+                _ => {
+                    case.read_etag = case.contact().and_then(|contact| contact.etag.clone());
+                    let stale = self.needs_fresh_reads(case, &plan.next);
+                    if stale {
+                        continue;
+                    }
+                    case.plan = Some(plan);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// A write needs reads of this job that precede it at once: what came from the environment
+    /// worker or from an old listing is read anew.
+    fn needs_fresh_reads(&self, case: &mut Case, next: &Next) -> bool {
+        let Next::Update(update) = next else {
+            return false;
+        };
+        let mut again = false;
+        let listed_ms = self.listing.as_ref().map_or(0, |listing| listing.at_ms);
+        let old = self.engine.now() - listed_ms > listing::FRESH_MS;
+        if update.patch.is_some() && old && matches!(case.outlook, Outlook::Listed(_)) {
+            case.outlook = Outlook::Unread;
+            again = true;
+        }
+        if !update.tribe.is_empty() && matches!(case.tribe, Tribe::PassedOn(_)) {
+            case.tribe = Tribe::Unread;
+            case.look_at_outlook = true;
+            again = true;
+        }
+        again
+    }
+
+    fn listed(&self, id: &ContactId) -> Option<Contact> {
+        let listing = self.listing.as_ref()?;
+        let fresh = self.engine.now() - listing.at_ms <= listing::FRESH_MS;
+        listing.contact(id).filter(|_| fresh).cloned()
+    }
+
+    /// What the listing knows of a stamp; an intended create of unknown outcome is looked up anew.
+    fn listed_stamps(&self, case: &Case) -> Option<Vec<Contact>> {
+        let is_intent = case
+            .row
+            .as_ref()
+            .is_some_and(|row| row.link.state == LinkState::Intent);
+        let listing = self.listing.as_ref().filter(|_| !is_intent)?;
+        Some(listing.stamped(case.person))
+    }
+
+    /// Keeps what a look-up found; all but one of several are parked, never touched (R12).
+    fn found_stamped(&self, case: &mut Case, found: Vec<Contact>) {
+        if self.engine.settings.policy.matching == Match::EmailName {
+            case.matches = self.matches(case);
+        }
+        case.stamped = Some(found);
+    }
+
+    /// R13: unstamped contacts with the person's first address, from the listing of a first sync.
+    pub(super) fn matches(&self, case: &Case) -> Vec<Contact> {
+        let (Some(listing), Tribe::PassedOn(person) | Tribe::Read(person)) =
+            (&self.listing, &case.tribe)
+        else {
+            return Vec::new();
+        };
+        let fingerprints = self.fingerprints(case.person);
+        let lens = self.lens(&fingerprints);
+        let mut addresses: BTreeSet<_> = BTreeSet::new();
+        let relationships = person.relationships.iter().map(Some).chain([None]);
+        for relationship in relationships {
+            for field in [Field::BusinessEmail, Field::PrivateEmail] {
+                let reading = person.reading(field, relationship);
+                if reading.is_filled() {
+                    addresses.insert(lens.mark(Field::PrivateEmail, &reading));
+                }
+            }
+        }
+        let fits = |contact: &&Contact| match first_address(contact) {
+            Reading::Value(address) => {
+                addresses.contains(&lens.mark(Field::PrivateEmail, &Reading::Value(address)))
+            }
+            Reading::Empty | Reading::Unreadable => false,
+        };
+        listing
+            .unstamped()
+            .into_iter()
+            .filter(fits)
+            .cloned()
+            .collect()
+    }
+
+    /// Reads the gaps of a group in as few requests as possible.
+    async fn read_outlook(
+        &mut self,
+        cases: &mut [Case],
+        wanted: Vec<(usize, Wanted)>,
+    ) -> Result<(), Error> {
+        let counts = self.engine.ports.store.count_links(self.user.id).await?;
+        if self.listing.is_none()
+            && self.listing_pays(wanted.len(), counts.linked + counts.sleeping)
+        {
+            return self.list().await;
+        }
+        for chunk in wanted.chunks(BATCH) {
+            let ops: Vec<Op> = chunk
+                .iter()
+                .map(|(index, want)| match want {
+                    Wanted::Contact(id) => Op::Read(id.clone()),
+                    Wanted::Stamped => Op::FindByStamp(self.stamp(cases[*index].person)),
+                    Wanted::SameAddress(address) => Op::FindByAddress(address.clone()),
+                })
+                .collect();
+            let outlook = &self.engine.ports.outlook;
+            let answers = graph!(self, |call| outlook.run(call, &ops))?;
+            for ((index, want), answer) in chunk.iter().zip(answers) {
+                let gap = match want {
+                    Wanted::Contact(_) => Gap::Contact,
+                    Wanted::Stamped => Gap::Stamped,
+                    Wanted::SameAddress(_) => Gap::SameAddress,
+                };
+                self.fill(&mut cases[*index], gap, answer).await?;
+            }
+        }
+        // Cards that were put aside for a fresh read.
+        self.read_tribe(cases).await
+    }
+
+    async fn fill(
+        &mut self,
+        case: &mut Case,
+        gap: Gap,
+        answer: Result<Done, remote::Error>,
+    ) -> Result<(), Error> {
+        match (gap, answer) {
+            (Gap::Contact, Ok(Done::Contact(contact))) => {
+                case.outlook = if self.is_in_a_folder(case, &contact).await? {
+                    Outlook::Read(contact)
+                } else {
+                    Outlook::Gone
+                };
+            }
+            (Gap::Contact, Err(remote::Error::NotFound)) => case.outlook = Outlook::Gone,
+            (Gap::Stamped, Ok(Done::Found(found))) => {
+                let mut inside = Vec::new();
+                for contact in found {
+                    if self.is_in_a_folder(case, &contact).await? {
+                        inside.push(contact);
+                    }
+                }
+                self.found_stamped(case, inside);
+            }
+            (Gap::SameAddress, Ok(Done::Found(found))) => case.same_address = Some(found),
+            (_, Err(error)) => case.end = Some(self.end_of(case, &error)),
+            (_, Ok(_)) => case.end = Some(End::Again(0)),
+        }
+        Ok(())
+    }
+
+    /// What becomes of a case whose own request failed.
+    pub(super) fn end_of(&self, case: &Case, error: &remote::Error) -> End {
+        match crate::engine::retry::fate(error, case.attempts, self.chance()) {
+            crate::engine::retry::Fate::Again(wait_ms) => End::Again(wait_ms),
+            crate::engine::retry::Fate::Park(reason) => End::Park(reason),
+        }
+    }
+
+    /// Whether a contact stands in one of the mailbox's contact folders (R7). One that was moved to
+    /// another of them stays linked, and that folder gets a delta cursor of its own.
+    async fn is_in_a_folder(&mut self, case: &mut Case, contact: &Contact) -> Result<bool, Error> {
+        let Some(folder) = &contact.folder else {
+            return Ok(true);
+        };
+        let known = case.row.as_ref().and_then(|row| row.link.folder.as_ref());
+        if known == Some(folder) {
+            return Ok(true);
+        }
+        let folders = self.folders().await?;
+        let Some(found) = folders.iter().find(|known| known.id == *folder) else {
+            return Ok(false);
+        };
+        if !found.is_default {
+            self.follow_folder(folder, case).await?;
+        }
+        Ok(true)
+    }
+
+    async fn follow_folder(&self, folder: &FolderId, case: &mut Case) -> Result<(), Error> {
+        let cursors = self.engine.ports.store.cursors(self.user.id).await?;
+        if cursors.iter().all(|cursor| cursor.folder != *folder) {
+            case.changes.push(Change::PutCursor {
+                user: self.user.id,
+                cursor: Cursor {
+                    folder: folder.clone(),
+                    is_default: false,
+                    link: String::new(),
+                },
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! The whole mailbox, with stamps: one read of 1,000 contacts a page instead of one for each person.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tribelink_plan::{
+    contact::Contact,
+    ids::{ContactId, PersonId},
+};
+
+use super::{Error, Job, graph};
+use crate::graph::Folder;
+
+/// How long a listed contact may be written to without a read of its own, in milliseconds.
+pub(super) const FRESH_MS: i64 = 10_000;
+
+/// With this many single reads ahead, a listing may be cheaper.
+const WORTH_READS: usize = 60;
+
+/// Reads that one `$batch` takes.
+const BATCH: usize = 20;
+/// Contacts that one page brings.
+const PAGE: usize = 1_000;
+
+/// Every contact of the mailbox as of one time.
+pub(super) struct Listing {
+    pub(super) at_ms: i64,
+    contacts: HashMap<ContactId, Contact>,
+    stamped: BTreeMap<PersonId, Vec<ContactId>>,
+}
+
+impl Listing {
+    pub(super) fn contact(&self, id: &ContactId) -> Option<&Contact> {
+        self.contacts.get(id)
+    }
+
+    /// The contacts with a person's stamp.
+    pub(super) fn stamped(&self, person: PersonId) -> Vec<Contact> {
+        let ids = self.stamped.get(&person).into_iter().flatten();
+        ids.filter_map(|id| self.contacts.get(id))
+            .cloned()
+            .collect()
+    }
+
+    /// Every person of whom a stamped contact stands in the mailbox.
+    pub(super) fn people(&self) -> impl Iterator<Item = PersonId> + '_ {
+        self.stamped.keys().copied()
+    }
+
+    /// Every contact without a stamp of this mailbox, in order.
+    pub(super) fn unstamped(&self) -> Vec<&Contact> {
+        let ours: std::collections::HashSet<&ContactId> = self.stamped.values().flatten().collect();
+        let mut all: Vec<&Contact> = self
+            .contacts
+            .values()
+            .filter(|contact| !ours.contains(&contact.id))
+            .collect();
+        all.sort_by(|left, right| left.id.cmp(&right.id));
+        all
+    }
+
+    /// Keeps what an own write answered, so that the listing stays true for this job.
+    pub(super) fn learn(&mut self, person: PersonId, contact: &Contact) {
+        let known = self.stamped.entry(person).or_default();
+        if !known.contains(&contact.id) {
+            known.push(contact.id.clone());
+        }
+        self.contacts.insert(contact.id.clone(), contact.clone());
+    }
+}
+
+impl Job<'_> {
+    /// Every contact folder, read once for each job.
+    pub(super) async fn folders(&mut self) -> Result<Vec<Folder>, Error> {
+        if let Some(folders) = &self.folders {
+            return Ok(folders.clone());
+        }
+        let outlook = &self.engine.ports.outlook;
+        let folders = graph!(self, |call| outlook.folders(call))?;
+        self.folders = Some(folders.clone());
+        Ok(folders)
+    }
+
+    /// Lists the mailbox, unless this job did so already.
+    pub(super) async fn list(&mut self) -> Result<(), Error> {
+        if self.listing.is_some() {
+            return Ok(());
+        }
+        let at_ms = self.engine.now();
+        let mut listing = Listing {
+            at_ms,
+            contacts: HashMap::new(),
+            stamped: BTreeMap::new(),
+        };
+        for folder in self.folders().await? {
+            let mut next: Option<String> = None;
+            loop {
+                self.step_allowed()?;
+                let outlook = &self.engine.ports.outlook;
+                let page = graph!(self, |call| outlook.list(call, &folder, next.as_deref()))?;
+                for mut contact in page.items {
+                    contact.folder.get_or_insert_with(|| folder.id.clone());
+                    let stamp = contact.stamp.as_ref().and_then(Option::as_ref);
+                    if let Some(person) = self.stamped_person(stamp) {
+                        listing
+                            .stamped
+                            .entry(person)
+                            .or_default()
+                            .push(contact.id.clone());
+                    }
+                    listing.contacts.insert(contact.id.clone(), contact);
+                }
+                next = page.next;
+                if next.is_none() {
+                    break;
+                }
+            }
+        }
+        self.listing = Some(listing);
+        Ok(())
+    }
+
+    /// Whether so many single reads cost more requests than a listing would.
+    pub(super) fn listing_pays(&self, reads: usize, contacts: u64) -> bool {
+        let contacts = usize::try_from(contacts).unwrap_or(usize::MAX);
+        reads >= WORTH_READS && reads.div_ceil(BATCH) > contacts.div_ceil(PAGE).saturating_add(2)
+    }
+}

@@ -1,0 +1,334 @@
+//! The mailbox worker: one job of one user's lane.
+//!
+//! # Map
+//! - here: the order of work, and calls to Graph with the user's token.
+//! - [`pass`]: a bunch of hints becomes cases. [`case`]: one person in a pass.
+//! - [`gather`]: reads what the planner lacks. [`execute`]: does what it says. [`record`]: keeps what
+//!   came of it. [`brake`]: counts before a large pass.
+//! - [`listing`]: the whole mailbox, with stamps. [`delta`]: what changed since the cursor.
+//! - [`begin`]: first sync, resync, sweep. [`preview`]: what the first sync would do.
+//! - [`care`]: subscription and chores.
+
+mod begin;
+mod brake;
+mod care;
+mod case;
+mod delta;
+mod execute;
+mod gather;
+mod listing;
+mod pass;
+mod preview;
+mod record;
+
+use std::{sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+use tribelink_plan::{
+    contact::Stamp,
+    ids::{PersonId, UserId},
+    mapping::Lens,
+};
+
+use super::{Engine, Error, Land, lease::Held, millis, retry};
+use crate::{
+    activation::{self, tokens},
+    remote,
+    store::{Change, Hint, Target, User, UserState},
+    vault::LinkFingerprints,
+};
+
+/// How many hints are taken at once.
+const HINTS: usize = 1_000;
+
+/// What a job of this lane holds.
+pub(super) struct Job<'a> {
+    pub(super) engine: &'a Arc<Engine>,
+    pub(super) held: &'a Held,
+    pub(super) land: Land,
+    /// The user as last read.
+    pub(super) user: User,
+    cancelled: &'a CancellationToken,
+    listing: Option<listing::Listing>,
+    folders: Option<Vec<crate::graph::Folder>>,
+}
+
+/// Calls Graph with the user's token and a time limit under the lease's; on a 401 once more with a
+/// fresh token.
+macro_rules! graph {
+    ($job:expr, |$call:ident| $request:expr) => {{
+        let mut refused: Option<secrecy::SecretString> = None;
+        loop {
+            let token = $job.token(refused.as_ref()).await?;
+            let timeout = $job.held.time_limit().await?;
+            let outcome = {
+                let $call = &crate::graph::Call {
+                    token: &token,
+                    timeout,
+                };
+                $request.await
+            };
+            match outcome {
+                Err(crate::remote::Error::Unauthorised) if refused.is_none() => {
+                    refused = Some(token)
+                }
+                outcome => break outcome,
+            }
+        }
+    }};
+}
+pub(super) use graph;
+
+/// Works until nothing is due.
+pub(super) async fn run(
+    engine: &Arc<Engine>,
+    held: &Held,
+    id: UserId,
+    cancelled: &CancellationToken,
+) -> Result<(), Error> {
+    let store = &engine.ports.store;
+    let user = store.user(id).await?.ok_or(Error::NoLane)?;
+    let mut job = Job {
+        land: engine.land(&user.environment).await?,
+        engine,
+        held,
+        user,
+        cancelled,
+        listing: None,
+        folders: None,
+    };
+    loop {
+        job.step_allowed()?;
+        job.user = store.user(id).await?.ok_or(Error::NoLane)?;
+        if !job.user.state.works() {
+            return Ok(());
+        }
+        let now = engine.now();
+        let waiting = store.hints(&held.lease().lane, now, HINTS).await?;
+        let chores = job.user.chores_due_ms <= now && job.user.state != UserState::Consented;
+        if waiting.is_empty() && !chores {
+            return job.first_sync_done().await;
+        }
+        if job.user.throttled_until_ms > now {
+            let until = job.user.throttled_until_ms;
+            return job.wait_until(&waiting, until).await;
+        }
+        let outcome = if waiting.is_empty() {
+            job.chores().await
+        } else {
+            job.work(&waiting).await
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(Error::Remote(error)) => return job.put_off(&waiting, &error).await,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Job<'_> {
+    /// Special targets one by one, then people and contacts as a pass.
+    async fn work(&mut self, waiting: &[Hint]) -> Result<(), Error> {
+        if self.user.state == UserState::Consented {
+            return self.only_preview(waiting).await;
+        }
+        for hint in waiting {
+            match &hint.hint.target {
+                Target::FirstSync => return self.first_sync(hint).await,
+                Target::Resync => return self.resync(waiting).await,
+                Target::Sweep => return self.sweep(hint).await,
+                Target::Preview => return self.preview(hint).await,
+                Target::Lifecycle {
+                    event,
+                    subscription,
+                } => {
+                    return self.lifecycle(hint, event, subscription).await;
+                }
+                Target::Delta | Target::Poll => return self.delta(waiting).await,
+                Target::Entity { .. } | Target::Person { .. } | Target::Contact { .. } => {}
+            }
+        }
+        self.pass(waiting).await
+    }
+
+    /// Before the first sync nothing is worked on but previews: it will look at everything itself.
+    async fn only_preview(&mut self, waiting: &[Hint]) -> Result<(), Error> {
+        let is_preview = |hint: &&Hint| hint.hint.target == Target::Preview;
+        let others = waiting
+            .iter()
+            .filter(|hint| !is_preview(hint))
+            .map(|hint| hint.id)
+            .collect();
+        self.held.commit(vec![Change::DropHints(others)]).await?;
+        match waiting.iter().find(is_preview) {
+            Some(hint) => self.preview(hint).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Stops between steps when the process ends or the user was disconnected.
+    pub(super) fn step_allowed(&self) -> Result<(), Error> {
+        if self.cancelled.is_cancelled() {
+            return Err(Error::Stopped);
+        }
+        if self.engine.scheduler.is_stopped(self.user.id) {
+            return Err(Error::Disconnected);
+        }
+        Ok(())
+    }
+
+    /// The access token; another one than `refused`.
+    pub(super) async fn token(
+        &self,
+        refused: Option<&SecretString>,
+    ) -> Result<SecretString, Error> {
+        self.step_allowed()?;
+        let keeper = &self.engine.ports.keeper;
+        let token = match refused {
+            None => keeper.access(self.user.id).await,
+            Some(refused) => keeper.renewed(self.user.id, refused).await,
+        };
+        token.map_err(|error| match error {
+            tokens::Error::Absent | tokens::Error::ConsentNeeded => Error::Disconnected,
+            tokens::Error::Remote(error) => Error::Remote(error),
+            tokens::Error::Store(error) => Error::Store(error),
+            tokens::Error::Vault(error) => Error::Vault(error),
+        })
+    }
+
+    /// The fingerprints of one link.
+    pub(super) fn fingerprints(&self, person: PersonId) -> LinkFingerprints {
+        self.land.key.bind(self.user.id, person)
+    }
+
+    pub(super) fn lens<'f>(&'f self, fingerprints: &'f LinkFingerprints) -> Lens<'f> {
+        Lens {
+            policy: &self.engine.settings.policy,
+            fingerprints,
+        }
+    }
+
+    /// The stamp of one person in this mailbox.
+    pub(super) fn stamp(&self, person: PersonId) -> Stamp {
+        Stamp {
+            instance: self.engine.instance(self.land.organization),
+            organization: self.land.organization.to_string(),
+            person,
+            employee: self.user.employee,
+        }
+    }
+
+    /// Whose stamp it is, when it is one of this mailbox's.
+    pub(super) fn stamped_person(&self, stamp: Option<&Stamp>) -> Option<PersonId> {
+        let stamp = stamp?;
+        (self.stamp(stamp.person).to_text() == stamp.to_text()).then_some(stamp.person)
+    }
+
+    pub(super) fn chance(&self) -> u8 {
+        let mut byte = [0];
+        self.engine.ports.random.fill(&mut byte);
+        byte[0]
+    }
+
+    /// Graph or Tribe failed as a whole: the hints wait; a throttled mailbox rests altogether.
+    async fn put_off(&self, waiting: &[Hint], error: &remote::Error) -> Result<(), Error> {
+        tracing::info!(user = %self.user.id, %error, "a remote failed; going on later");
+        let attempts = waiting
+            .iter()
+            .map(|hint| hint.hint.attempts)
+            .max()
+            .unwrap_or(0);
+        let wait_ms = match error {
+            remote::Error::Throttled { after: Some(after) } => {
+                retry::wait_ms(*after, attempts, self.chance())
+            }
+            _ => retry::backoff_ms(attempts, self.chance()),
+        };
+        let until = self.engine.now() + wait_ms;
+        let rests = matches!(error, remote::Error::Throttled { .. });
+        let mut changes = vec![Change::DelayHints {
+            ids: waiting.iter().map(|hint| hint.id).collect(),
+            not_before_ms: until,
+            attempts: attempts + 1,
+        }];
+        if rests || waiting.is_empty() {
+            changes.push(self.chores_change(
+                until.max(self.user.chores_due_ms),
+                if rests { until } else { 0 },
+            ));
+        }
+        self.held.commit(changes).await
+    }
+
+    async fn wait_until(&self, waiting: &[Hint], until: i64) -> Result<(), Error> {
+        let mut changes: Vec<Change> = waiting
+            .iter()
+            .map(|hint| Change::DelayHints {
+                ids: vec![hint.id],
+                not_before_ms: until,
+                attempts: hint.hint.attempts,
+            })
+            .collect();
+        changes.push(self.chores_change(until.max(self.user.chores_due_ms), until));
+        self.held.commit(changes).await
+    }
+
+    pub(super) fn chores_change(&self, chores_due_ms: i64, throttled_until_ms: i64) -> Change {
+        Change::SetUserChores {
+            id: self.user.id,
+            chores_due_ms,
+            delta_ms: self.user.delta_ms,
+            proven_ms: self.user.proven_ms,
+            throttled_until_ms,
+        }
+    }
+
+    /// The first sync ends when everybody was tried once; what failed goes on as usual.
+    async fn first_sync_done(&mut self) -> Result<(), Error> {
+        if self.user.state != UserState::FirstSync || self.user.progress.is_none() {
+            return Ok(());
+        }
+        let step = activation::transition::step(
+            self.user.state,
+            self.user.resume_state,
+            activation::Command::FirstSyncDone,
+        );
+        let Ok(step) = step else { return Ok(()) };
+        self.user.proven_ms = Some(self.engine.now());
+        self.held
+            .commit(vec![
+                Change::MoveUser {
+                    id: self.user.id,
+                    from: self.user.state,
+                    to: step.to,
+                    resume_state: step.resume,
+                    reason: None,
+                },
+                Change::SetUserChores {
+                    id: self.user.id,
+                    chores_due_ms: self.user.chores_due_ms,
+                    delta_ms: self.user.delta_ms,
+                    proven_ms: self.user.proven_ms,
+                    throttled_until_ms: 0,
+                },
+            ])
+            .await
+    }
+
+    pub(super) fn delta_interval_ms(&self) -> i64 {
+        millis(self.engine.settings.delta_interval)
+    }
+}
+
+/// Runs a write to Tribe under a time limit: without an answer by then its outcome is unknown.
+pub(super) async fn limited<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, remote::Error>>,
+) -> Result<T, remote::Error> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(remote::Error::OutcomeUnknown(
+            "no answer in time".to_owned(),
+        ))
+    })
+}

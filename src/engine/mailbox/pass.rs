@@ -1,0 +1,187 @@
+//! A bunch of hints becomes cases, a hundred people at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tribelink_plan::ids::{ContactId, PersonId};
+
+use super::{Error, Job, case::Case, graph};
+use crate::{
+    graph::{Done, Op},
+    store::{Change, Hint, Source, Target},
+};
+
+/// People in one group: as many as one bulk read of Tribe takes.
+pub(super) const GROUP: usize = 100;
+
+/// Operations in one `$batch`.
+pub(super) const BATCH: usize = 20;
+
+impl Job<'_> {
+    /// Works on hints about people and contacts.
+    pub(super) async fn pass(&mut self, waiting: &[Hint]) -> Result<(), Error> {
+        let cases = self.cases(waiting).await?;
+        if self.is_braked(&cases).await? {
+            return Ok(());
+        }
+        let mut cases = cases.into_iter();
+        loop {
+            let group: Vec<Case> = cases.by_ref().take(GROUP).collect();
+            if group.is_empty() {
+                return self.end_of_pass().await;
+            }
+            self.step_allowed()?;
+            if !self.still_working().await? {
+                return Ok(());
+            }
+            self.group(group).await?;
+        }
+    }
+
+    /// Whether the user's state still lets the pass go on: somebody may have paused or disconnected
+    /// it meanwhile, on any replica.
+    async fn still_working(&mut self) -> Result<bool, Error> {
+        let store = &self.engine.ports.store;
+        let user = store.user(self.user.id).await?.ok_or(Error::NoLane)?;
+        self.user = user;
+        Ok(self.user.state.works())
+    }
+
+    /// One group: gather, plan, execute, record.
+    async fn group(&mut self, mut cases: Vec<Case>) -> Result<(), Error> {
+        let gathered = self.gather(&mut cases).await;
+        let executed = match gathered {
+            Ok(()) => self.execute(&mut cases).await,
+            Err(error) => Err(error),
+        };
+        // What was done is recorded even when the rest could not be.
+        match executed {
+            Ok(()) => self.record(&mut cases).await,
+            Err(Error::Remote(error)) => {
+                for case in cases.iter_mut().filter(|case| case.end.is_none()) {
+                    case.end = Some(super::case::End::Again(0));
+                }
+                self.record(&mut cases).await?;
+                Err(Error::Remote(error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sorts hints by person. Echoes and strangers are dropped at once.
+    async fn cases(&mut self, waiting: &[Hint]) -> Result<Vec<Case>, Error> {
+        let mut cases: BTreeMap<PersonId, Case> = BTreeMap::new();
+        let mut contacts: BTreeMap<ContactId, Vec<&Hint>> = BTreeMap::new();
+        let mut dropped: Vec<i64> = Vec::new();
+        for hint in waiting {
+            match &hint.hint.target {
+                Target::Person { id } => {
+                    add(&mut cases, *id, hint, looks_at_outlook(hint.hint.source))
+                }
+                Target::Contact { id, .. } => contacts.entry(id.clone()).or_default().push(hint),
+                _ => dropped.push(hint.id),
+            }
+        }
+        let ids: Vec<ContactId> = contacts.keys().cloned().collect();
+        let store = &self.engine.ports.store;
+        let mut linked: BTreeMap<ContactId, (PersonId, Option<String>)> = BTreeMap::new();
+        for chunk in ids.chunks(500) {
+            for row in store.links_of_contacts(self.user.id, chunk).await? {
+                if let Some(contact) = row.link.contact {
+                    let etag = row.link.etag.map(|etag| etag.0);
+                    linked.insert(contact, (row.person, etag));
+                }
+            }
+        }
+        let mut strangers: BTreeMap<ContactId, Vec<&Hint>> = BTreeMap::new();
+        for (contact, hints) in contacts {
+            let Some((person, etag)) = linked.get(&contact) else {
+                strangers.insert(contact, hints);
+                continue;
+            };
+            for hint in hints {
+                let noticed = match &hint.hint.target {
+                    Target::Contact { etag, .. } => etag.as_ref(),
+                    _ => None,
+                };
+                // R14: the etag tells that this is our own write.
+                if noticed.is_some() && noticed == etag.as_ref() {
+                    dropped.push(hint.id);
+                } else {
+                    add(&mut cases, *person, hint, true);
+                }
+            }
+        }
+        for (person, hint) in self.judge_strangers(&strangers).await? {
+            match person {
+                Some(person) => {
+                    add(&mut cases, person, hint, true);
+                    if let (Some(case), Target::Contact { id, .. }) =
+                        (cases.get_mut(&person), &hint.hint.target)
+                    {
+                        case.copies.push(id.clone());
+                    }
+                }
+                None => dropped.push(hint.id),
+            }
+        }
+        self.held.commit(vec![Change::DropHints(dropped)]).await?;
+        Ok(cases.into_values().collect())
+    }
+
+    /// Reads contacts without a link: one with a stamp of this mailbox concerns its person (R12),
+    /// any other is ignored (R10).
+    async fn judge_strangers<'h>(
+        &mut self,
+        strangers: &BTreeMap<ContactId, Vec<&'h Hint>>,
+    ) -> Result<Vec<(Option<PersonId>, &'h Hint)>, Error> {
+        let mut judged = Vec::new();
+        let ids: Vec<&ContactId> = strangers.keys().collect();
+        for chunk in ids.chunks(BATCH) {
+            let ops: Vec<Op> = chunk.iter().map(|id| Op::Read((*id).clone())).collect();
+            let outlook = &self.engine.ports.outlook;
+            let answers = graph!(self, |call| outlook.run(call, &ops))?;
+            for (id, answer) in chunk.iter().zip(answers) {
+                let person = match answer {
+                    Ok(Done::Contact(contact)) => {
+                        self.stamped_person(contact.stamp.as_ref().and_then(Option::as_ref))
+                    }
+                    Ok(Done::Found(_)) | Err(crate::remote::Error::NotFound) => None,
+                    Err(error) if error.is_passing() => return Err(Error::Remote(error)),
+                    Err(_) => None,
+                };
+                for hint in strangers.get(*id).into_iter().flatten() {
+                    judged.push((person, *hint));
+                }
+            }
+        }
+        Ok(judged)
+    }
+
+    /// After a pass both sides were seen in step.
+    async fn end_of_pass(&mut self) -> Result<(), Error> {
+        self.user.proven_ms = Some(self.engine.now());
+        let change = self.chores_change(self.user.chores_due_ms, self.user.throttled_until_ms);
+        self.held.commit(vec![change]).await
+    }
+}
+
+/// Hints from Tribe concern Tribe's side; Outlook is read only when Tribe has news.
+fn looks_at_outlook(source: Source) -> bool {
+    !matches!(source, Source::Webhook | Source::Poll)
+}
+
+fn add(cases: &mut BTreeMap<PersonId, Case>, person: PersonId, hint: &Hint, look: bool) {
+    let case = cases
+        .entry(person)
+        .or_insert_with(|| Case::new(person, hint.hint.source));
+    case.hints.push(hint.id);
+    case.attempts = case.attempts.max(hint.hint.attempts);
+    // A retried hint looks at everything: what it was after may be on either side.
+    case.look_at_outlook |= look || hint.hint.attempts > 0;
+}
+
+/// The people of a bunch of cases.
+pub(super) fn people_of(cases: &[Case]) -> Vec<PersonId> {
+    let all: BTreeSet<PersonId> = cases.iter().map(|case| case.person).collect();
+    all.into_iter().collect()
+}

@@ -1,0 +1,278 @@
+//! Keeps what came of a group, in one commit: links, audit, held and parked items, hints.
+
+use tribelink_plan::{
+    field::Side,
+    link::{Link, LinkState},
+    planner::{
+        Create, Next, Update,
+        settle::{created, settle},
+    },
+    rule::Rule,
+};
+
+use super::{
+    Error, Job,
+    case::{Case, End},
+};
+use crate::{
+    engine::{
+        retry,
+        trail::{Subject, is_about_a_value},
+    },
+    store::{Change, UserState},
+};
+
+impl Job<'_> {
+    /// Records a group.
+    pub(super) async fn record(&mut self, cases: &mut [Case]) -> Result<(), Error> {
+        let mut changes = Vec::new();
+        let mut weighed = 0;
+        for case in cases.iter_mut() {
+            changes.append(&mut case.changes);
+            weighed += u64::from(self.record_plan(case, &mut changes)?);
+            self.record_copies(case, &mut changes);
+            self.record_end(case, &mut changes);
+        }
+        if weighed > 0 {
+            changes.push(Change::CountBrake {
+                user: self.user.id,
+                at_ms: self.engine.now(),
+                count: weighed,
+            });
+        }
+        if self.user.state == UserState::FirstSync
+            && let Some((done, total)) = self.user.progress
+        {
+            let done = (done + cases.len() as u64).min(total);
+            self.user.progress = Some((done, total));
+            changes.push(Change::SetProgress {
+                id: self.user.id,
+                progress: self.user.progress,
+            });
+        }
+        self.held.commit(changes).await
+    }
+
+    /// What the plan led to; true when it counts for R17.
+    fn record_plan(&self, case: &mut Case, changes: &mut Vec<Change>) -> Result<bool, Error> {
+        let Some(plan) = case.plan.take() else {
+            return Ok(false);
+        };
+        match plan.next {
+            Next::Nothing | Next::Read(_) | Next::Relink { .. } => Ok(false),
+            Next::Wait => {
+                let wait_ms = retry::backoff_ms(case.attempts, self.chance());
+                case.end = Some(End::Again(wait_ms));
+                // Waiting for a stale read to pass is no failure: it is never parked.
+                case.attempts = case.attempts.min(retry::ATTEMPTS - 2);
+                Ok(false)
+            }
+            Next::Record(link) => Ok(self.record_link(case, plan.rule, *link, changes)),
+            Next::Create(create) => {
+                self.record_create(case, &create, changes)?;
+                Ok(false)
+            }
+            Next::Update(update) => {
+                self.record_update(case, &update, changes)?;
+                Ok(update.empties)
+            }
+        }
+    }
+
+    fn record_link(&self, case: &Case, rule: Rule, link: Link, changes: &mut Vec<Change>) -> bool {
+        let note = match link.state {
+            LinkState::Sleeping => "asleep",
+            LinkState::Tombstone { .. } if rule == Rule::R7 => "unlinked",
+            LinkState::Tombstone { .. } => "no longer eligible",
+            LinkState::Closed => "closed",
+            LinkState::Linked | LinkState::Intent => "linked",
+        };
+        let removed = rule == Rule::R7;
+        let contact = case.contact_id().cloned();
+        changes.push(
+            self.subject(case, contact.as_ref())
+                .link_changed(rule, note),
+        );
+        changes.push(self.put_link(case, link));
+        removed
+    }
+
+    fn record_create(
+        &self,
+        case: &mut Case,
+        create: &Create,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), Error> {
+        let Some(answer) = case.outcome.answer.take() else {
+            return Ok(());
+        };
+        let fingerprints = self.fingerprints(case.person);
+        let settled = created(create, &answer, self.lens(&fingerprints), self.engine.now());
+        let subject = self.subject(case, Some(&answer.id));
+        changes.extend(subject.written(
+            &create.decisions,
+            Side::Outlook,
+            Some("created"),
+            self.undo_vault(),
+        )?);
+        changes.extend(
+            create
+                .refused
+                .iter()
+                .map(|refusal| subject.refused(refusal)),
+        );
+        changes.push(self.put_link(case, settled.link));
+        if settled.again {
+            case.end = Some(End::Again(0));
+        }
+        Ok(())
+    }
+
+    fn record_update(
+        &self,
+        case: &mut Case,
+        update: &Update,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), Error> {
+        let Some(row) = case.row.clone() else {
+            return Ok(());
+        };
+        let fingerprints = self.fingerprints(case.person);
+        let lens = self.lens(&fingerprints);
+        let settled = settle(
+            &row.link,
+            update,
+            &case.outcome,
+            case.read_etag.as_ref(),
+            lens,
+            self.engine.now(),
+        );
+        let subject = self.subject(case, row.link.contact.as_ref());
+        let vault = self.undo_vault();
+        let flag = (!update.borrowed.is_empty()).then_some("flagged");
+        // One write to Tribe may have been taken and the other not: only what was is written down.
+        let taken: Vec<_> = update
+            .decisions
+            .iter()
+            .filter(|decision| match decision.to {
+                Side::Outlook => update.patch.is_some() && !case.outcome.patch_failed,
+                Side::Tribe => update
+                    .tribe
+                    .iter()
+                    .zip(&case.outcome.tribe)
+                    .any(|(write, taken)| *taken && write.fields.contains_key(&decision.field)),
+            })
+            .cloned()
+            .collect();
+        changes.extend(subject.written(&taken, Side::Tribe, flag, vault)?);
+        changes.extend(subject.written(&taken, Side::Outlook, flag, vault)?);
+        if update.wakes && settled.link.state == LinkState::Linked {
+            changes.push(subject.link_changed(Rule::R9, "awake"));
+        }
+        changes.extend(subject.held(&update.held, &self.engine.ports.vault)?);
+        let settled_held = case
+            .held
+            .iter()
+            .filter(|held| !update.held.iter().any(|field| field.rule == held.rule))
+            .filter(|_| !settled.again)
+            .map(|held| held.id);
+        changes.push(Change::DropHeld(settled_held.collect()));
+        changes.extend(
+            update
+                .refused
+                .iter()
+                .map(|refusal| subject.refused(refusal)),
+        );
+        let mended = case.parked.iter().filter(|parked| {
+            is_about_a_value(&parked.field)
+                && !update
+                    .refused
+                    .iter()
+                    .any(|refusal| refusal.field.name() == parked.field)
+        });
+        changes.push(Change::DropParked(mended.map(|parked| parked.id).collect()));
+        if settled.link != row.link {
+            changes.push(self.put_link(case, settled.link));
+        }
+        if settled.again && case.end.is_none() {
+            case.end = Some(End::Again(0));
+        }
+        Ok(())
+    }
+
+    /// Contacts that carry this person's stamp without being the linked one: parked, never touched
+    /// (R12).
+    fn record_copies(&self, case: &Case, changes: &mut Vec<Change>) {
+        let linked = case.contact_id();
+        let found = case.stamped.iter().flatten().map(|contact| &contact.id);
+        for copy in found.chain(&case.copies) {
+            if linked.is_some_and(|linked| linked != copy) {
+                let reason = format!(
+                    "contact {copy} carries this person's stamp too, probably as a copy; it is left alone"
+                );
+                changes.push(self.subject(case, Some(copy)).parked("stamp", reason, 1));
+            }
+        }
+    }
+
+    /// What becomes of the hints.
+    fn record_end(&self, case: &Case, changes: &mut Vec<Change>) {
+        let hints = case.hints.clone();
+        match &case.end {
+            None | Some(End::Done) => {
+                let general = case.parked.iter().filter(|parked| parked.field.is_empty());
+                changes.push(Change::DropParked(
+                    general.map(|parked| parked.id).collect(),
+                ));
+                changes.push(Change::DropHints(hints));
+            }
+            Some(End::Again(wait_ms)) if case.attempts < retry::ATTEMPTS => {
+                let least = if case.attempts == 0 {
+                    0
+                } else {
+                    retry::backoff_ms(case.attempts, self.chance())
+                };
+                changes.push(Change::DelayHints {
+                    ids: hints,
+                    not_before_ms: self.engine.now() + (*wait_ms).max(least),
+                    attempts: case.attempts + 1,
+                });
+            }
+            Some(End::Again(_)) => {
+                let reason = "it failed again and again; look at both sides, then retry".to_owned();
+                changes.push(self.subject(case, None).parked("", reason, case.attempts));
+                changes.push(Change::DropHints(hints));
+            }
+            Some(End::Park(reason)) => {
+                changes.push(self.subject(case, None).parked(
+                    "",
+                    reason.clone(),
+                    case.attempts + 1,
+                ));
+                changes.push(Change::DropHints(hints));
+            }
+        }
+    }
+
+    fn subject<'s>(
+        &'s self,
+        case: &Case,
+        contact: Option<&'s tribelink_plan::ids::ContactId>,
+    ) -> Subject<'s> {
+        Subject {
+            environment: &self.user.environment,
+            user: self.user.id,
+            person: case.person,
+            contact,
+            cause: case.source,
+            at_ms: self.engine.now(),
+        }
+    }
+
+    fn undo_vault(&self) -> Option<&crate::vault::Vault> {
+        self.engine
+            .settings
+            .undo
+            .map(|_| self.engine.ports.vault.as_ref())
+    }
+}

@@ -1,0 +1,195 @@
+//! The engine: hints in, writes out.
+//!
+//! A hint only says where to look. The environment worker reads the changed people in bulk and
+//! passes each to the mailboxes concerned; the mailbox worker loads both sides and the base, asks
+//! the planner, does what it says, and records. Neither makes a choice of its own.
+//!
+//! # Map
+//! - here: [`Engine`], its ports and settings. [`schedule`]: which lane runs when.
+//! - [`lease`]: the right to work on a lane, kept alive and checked before every write.
+//! - [`people`]: cards that the environment worker read, passed on in memory. [`roll`]: every person
+//!   with its relationships, by ids.
+//! - [`environment`]: Tribe hints, poll, sweep, webhook registration, fan-out.
+//! - [`mailbox`]: one user's job: gather, plan, execute, record; delta, listing, subscription.
+//! - [`retry`]: how long to wait, and when to park (pure). [`trail`]: audit lines (pure but for the
+//!   vault).
+
+pub mod environment;
+
+pub mod lease;
+pub mod mailbox;
+pub mod people;
+pub mod retry;
+pub mod roll;
+pub mod schedule;
+pub mod trail;
+
+use std::{sync::Arc, time::Duration};
+
+use tribelink_plan::{
+    ids::{EnvironmentId, OrganizationId},
+    policy::Policy,
+};
+
+use crate::{
+    activation::{Activation, tokens::Keeper},
+    clock::Clock,
+    graph::Outlook,
+    ports::Crms,
+    random::Random,
+    remote,
+    store::{self, Environment, Store},
+    vault::{self, FingerprintKey, Vault},
+};
+
+/// What the engine works with.
+pub struct Ports {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The CRMs.
+    pub crms: Arc<dyn Crms>,
+    /// Graph.
+    pub outlook: Arc<dyn Outlook>,
+    /// Access tokens of mailboxes.
+    pub keeper: Arc<Keeper>,
+    /// The life of a user, for R22.
+    pub activation: Arc<Activation>,
+    /// Seals what is kept.
+    pub vault: Arc<Vault>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+}
+
+/// What the administrator chose, as far as the engine needs it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The planner's policy.
+    pub policy: Policy,
+    /// The installation's name in stamps; `None`: the organisation's id.
+    pub instance: Option<String>,
+    /// Plan everything, write nothing.
+    pub shadow: bool,
+    /// How long a lease lives without renewal.
+    pub lease: Duration,
+    /// Mailboxes worked on at once.
+    pub mailboxes: usize,
+    /// How often a mailbox's deltas run.
+    pub delta_interval: Duration,
+    /// How often Tribe is polled.
+    pub poll_interval: Duration,
+    /// How often everything is compared.
+    pub sweep_interval: Duration,
+    /// Origin under which both remotes reach the service.
+    pub public_url: String,
+    /// Register missing webhooks.
+    pub register_webhooks: bool,
+    /// How long values of the audit are kept; `None`: not at all.
+    pub undo: Option<Duration>,
+}
+
+/// Why a job ended before its work was done. Its hints are still there.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A remote failed.
+    #[error(transparent)]
+    Remote(#[from] remote::Error),
+    /// The store failed, or the lease was lost.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Something sealed did not open: an administrator must act.
+    #[error(transparent)]
+    Vault(#[from] vault::Error),
+    /// The user's consent is gone (R21), or the user was disconnected meanwhile.
+    #[error("the user is no longer connected")]
+    Disconnected,
+    /// The job was told to let go.
+    #[error("the job was told to stop")]
+    Stopped,
+    /// There is no such environment or user any more.
+    #[error("the lane no longer exists")]
+    NoLane,
+}
+
+/// The engine.
+pub struct Engine {
+    pub(crate) ports: Ports,
+    pub(crate) settings: Settings,
+    pub(crate) people: people::SharedPeople,
+    pub(crate) scheduler: Arc<schedule::Scheduler>,
+    pub(crate) holder: String,
+}
+
+/// An environment as a job sees it.
+pub(crate) struct Land {
+    pub(crate) environment: Environment,
+    pub(crate) crm: Arc<dyn crate::tribe::Crm>,
+    pub(crate) key: FingerprintKey,
+    pub(crate) organization: OrganizationId,
+}
+
+impl Engine {
+    /// An engine; nothing runs before [`Engine::run`]. The scheduler is made first, since whatever
+    /// receives hints needs it to wake the engine.
+    pub fn new(ports: Ports, settings: Settings, scheduler: Arc<schedule::Scheduler>) -> Engine {
+        let holder = crate::random::token(ports.random.as_ref());
+        Engine {
+            people: people::SharedPeople::default(),
+            scheduler,
+            ports,
+            settings,
+            holder,
+        }
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        self.ports.clock.now_ms()
+    }
+
+    pub(crate) fn lease_ms(&self) -> i64 {
+        millis(self.settings.lease)
+    }
+
+    /// The instance that stamps carry.
+    pub(crate) fn instance(&self, organization: OrganizationId) -> String {
+        self.settings
+            .instance
+            .clone()
+            .unwrap_or_else(|| organization.to_string())
+            .to_lowercase()
+    }
+
+    /// Opens an environment for a job; learns its organisation's id when it is not known yet.
+    pub(crate) async fn land(&self, id: &EnvironmentId) -> Result<Land, Error> {
+        let store = &self.ports.store;
+        let mut environment = store.environment(id).await?.ok_or(Error::NoLane)?;
+        let crm = self.ports.crms.crm(id).await?.ok_or(Error::NoLane)?;
+        let key = FingerprintKey::open(&self.ports.vault, id, &environment.fingerprint_key)?;
+        let known = environment
+            .organization
+            .as_deref()
+            .and_then(|text| text.parse().ok());
+        let organization = match known {
+            Some(organization) => organization,
+            None => {
+                let organization = crm.identity().await?;
+                environment.organization = Some(organization.to_string());
+                let put = store::Change::PutEnvironment(environment.clone());
+                store.commit(&store::Guard::None, vec![put]).await?;
+                organization
+            }
+        };
+        Ok(Land {
+            environment,
+            crm,
+            key,
+            organization,
+        })
+    }
+}
+
+/// A duration in whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,216 @@
+//! Which lane runs when.
+//!
+//! A hint wakes its lane at once. Underneath, the store is asked for due lanes whenever the next
+//! one falls due, and every few seconds in case another replica left something: nothing waits on a
+//! timer, and nothing depends on being woken.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tribelink_plan::ids::UserId;
+
+use super::{Engine, Error, environment, lease::Held, mailbox};
+use crate::{ports::Wake, remote, store, store::Lane};
+
+/// How often the store is asked for due lanes though nobody woke the engine.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How many due lanes are taken in one look.
+const LANES: usize = 1_000;
+
+/// How long a lane rests after a job that failed as a whole.
+const REST_MS: i64 = 1_000;
+
+/// Which lanes were woken, run, rest.
+#[derive(Default)]
+pub struct Scheduler {
+    state: Mutex<State>,
+    bell: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    woken: BTreeSet<Lane>,
+    running: BTreeSet<Lane>,
+    resting: BTreeMap<Lane, i64>,
+    failures: BTreeMap<Lane, u32>,
+    stopped: BTreeSet<UserId>,
+}
+
+impl Scheduler {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a user was disconnected while its job runs.
+    pub(crate) fn is_stopped(&self, user: UserId) -> bool {
+        self.state().stopped.contains(&user)
+    }
+
+    fn finish(&self, lane: &Lane, outcome: &Result<(), Error>, now_ms: i64) {
+        let mut state = self.state();
+        state.running.remove(lane);
+        if let Lane::Mailbox(user) = lane {
+            state.stopped.remove(user);
+        }
+        if outcome.is_ok() {
+            state.failures.remove(lane);
+            state.resting.remove(lane);
+        } else {
+            let failures = state.failures.entry(lane.clone()).or_default();
+            *failures = failures.saturating_add(1);
+            let rest = REST_MS.saturating_mul(1_i64 << (*failures - 1).min(6));
+            state.resting.insert(lane.clone(), now_ms + rest);
+        }
+        drop(state);
+        self.bell.notify_one();
+    }
+}
+
+impl Wake for Scheduler {
+    fn lane(&self, lane: &Lane) {
+        let mut state = self.state();
+        state.woken.insert(lane.clone());
+        drop(state);
+        self.bell.notify_one();
+    }
+
+    fn stop(&self, user: UserId) {
+        let mut state = self.state();
+        if state.running.contains(&Lane::Mailbox(user)) {
+            state.stopped.insert(user);
+        }
+    }
+}
+
+impl Engine {
+    /// Runs until cancelled; then lets jobs under way finish their step and give their leases back.
+    pub async fn run(self: &Arc<Self>, cancelled: CancellationToken) {
+        let mut jobs: JoinSet<()> = JoinSet::new();
+        let mut look_at_ms = 0;
+        while !cancelled.is_cancelled() {
+            let now = self.now();
+            let mut lanes = std::mem::take(&mut self.scheduler.state().woken);
+            if now >= look_at_ms {
+                match self.ports.store.due_lanes(now, LANES).await {
+                    Ok(due) => lanes.extend(due),
+                    Err(error) => tracing::warn!(%error, "cannot ask for due work; trying again"),
+                }
+            }
+            for lane in lanes {
+                self.start(lane, &mut jobs, &cancelled);
+            }
+            let wait_ms = self.wait_ms(self.now()).await;
+            look_at_ms = self.now() + wait_ms;
+            let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
+            tokio::select! {
+                biased;
+                () = cancelled.cancelled() => {}
+                () = self.scheduler.bell.notified() => {}
+                Some(_) = jobs.join_next(), if !jobs.is_empty() => {}
+                () = self.ports.clock.sleep(wait) => {}
+            }
+        }
+        while jobs.join_next().await.is_some() {}
+    }
+
+    /// How long until the next look at the store.
+    async fn wait_ms(&self, now_ms: i64) -> i64 {
+        let next = self.ports.store.next_due(now_ms).await.ok().flatten();
+        let rested = self.scheduler.state().resting.values().min().copied();
+        let soonest = [next, rested]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(i64::MAX);
+        let longest = super::millis(LOOK);
+        (soonest.saturating_sub(now_ms)).clamp(
+            if next.is_some_and(|next| next <= now_ms) {
+                200
+            } else {
+                5
+            },
+            longest,
+        )
+    }
+
+    fn start(self: &Arc<Self>, lane: Lane, jobs: &mut JoinSet<()>, cancelled: &CancellationToken) {
+        let now = self.now();
+        let mut state = self.scheduler.state();
+        if state.running.contains(&lane)
+            || state.resting.get(&lane).is_some_and(|until| now < *until)
+        {
+            // Its job looks once more before it ends; a resting lane is due again by itself.
+            if state.running.contains(&lane) {
+                state.woken.insert(lane);
+            }
+            return;
+        }
+        if matches!(lane, Lane::Mailbox(_)) && state.running.len() >= self.settings.mailboxes {
+            state.woken.insert(lane);
+            return;
+        }
+        state.running.insert(lane.clone());
+        drop(state);
+        let engine = Arc::clone(self);
+        let cancelled = cancelled.clone();
+        jobs.spawn(async move {
+            let outcome = engine.job(&lane, &cancelled).await;
+            if let Err(error) = &outcome {
+                report(&lane, error);
+            }
+            engine.scheduler.finish(&lane, &outcome, engine.now());
+        });
+    }
+
+    /// One job of a lane: works until nothing is due.
+    async fn job(
+        self: &Arc<Self>,
+        lane: &Lane,
+        cancelled: &CancellationToken,
+    ) -> Result<(), Error> {
+        let Some(held) = Held::claim(self, lane).await? else {
+            return Ok(());
+        };
+        let work = async {
+            match lane {
+                Lane::Environment(id) => environment::run(self, &held, id, cancelled).await,
+                Lane::Mailbox(id) => mailbox::run(self, &held, *id, cancelled).await,
+            }
+        };
+        let outcome = tokio::select! {
+            biased;
+            outcome = work => outcome,
+            () = held.keep() => Err(Error::Store(store::Error::LeaseLost)),
+        };
+        held.release().await;
+        outcome
+    }
+
+    /// Whether nothing is woken, running or resting: for tests and the demonstration.
+    pub fn is_idle(&self) -> bool {
+        let state = self.scheduler.state();
+        state.woken.is_empty() && state.running.is_empty() && state.resting.is_empty()
+    }
+}
+
+fn report(lane: &Lane, error: &Error) {
+    let (kind, id) = match lane {
+        Lane::Environment(id) => ("environment", id.to_string()),
+        Lane::Mailbox(id) => ("mailbox", id.to_string()),
+    };
+    match error {
+        Error::Disconnected | Error::Stopped | Error::NoLane => {
+            tracing::info!(lane = kind, id, "{error}; its hints wait");
+        }
+        Error::Remote(remote::Error::Throttled { .. }) => {
+            tracing::info!(lane = kind, id, "{error}; going on later");
+        }
+        _ => tracing::warn!(lane = kind, id, "{error}; trying again later"),
+    }
+}
