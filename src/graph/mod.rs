@@ -5,11 +5,13 @@
 //! - [`port`]: the traits [`Outlook`] and [`SignIn`] and their words.
 //! - [`query`]: addresses (pure). [`wire`]: JSON to domain types and back (pure).
 //! - [`batch`]: `$batch` bodies and answers (pure).
-//! - [`client`]: the trait over a transport. [`sign_in`]: OAuth at Microsoft, id_token and keys.
+//! - [`client`]: the trait over a transport. [`sign_in`]: OAuth at Microsoft.
+//! - [`id_token`]: who signed in, checked against Microsoft's keys.
 //! - [`notice`]: notifications and lifecycle events as they arrive (pure).
 
 pub mod batch;
 pub mod client;
+pub mod id_token;
 pub mod notice;
 pub mod port;
 pub mod query;

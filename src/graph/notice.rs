@@ -1,1 +1,260 @@
-//! Comes next.
+//! Notifications and lifecycle events as they arrive (Graph reference 4.3, 4.4).
+//!
+//! Both are hints. Nothing of a contact is taken from them but its id and etag.
+
+use secrecy::SecretString;
+use serde_json::Value;
+use tribelink_plan::ids::{ContactId, Etag};
+
+use crate::remote::json::{self, BadJson};
+
+/// The documented form nests four deep; rich ones a little more.
+const MAX_DEPTH: usize = 32;
+
+/// More items than this never stood in one delivery; a longer one is not Graph's.
+const MAX_ITEMS: usize = 5_000;
+
+/// One change.
+#[derive(Clone)]
+pub struct Notice {
+    /// Subscription.
+    pub subscription: String,
+    /// What the subscription was given, to be compared in constant time.
+    pub client_state: Option<SecretString>,
+    /// `tenantId`
+    pub tenant: Option<String>,
+    /// What happened, as far as it is known.
+    pub change: Option<Change>,
+    /// The contact, where the item names one.
+    pub contact: Option<ContactId>,
+    /// Its etag after the change.
+    pub etag: Option<Etag>,
+}
+
+/// `changeType`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// `created`
+    Created,
+    /// `updated`
+    Updated,
+    /// `deleted`
+    Deleted,
+}
+
+/// One lifecycle event.
+#[derive(Clone)]
+pub struct Lifecycle {
+    /// Subscription.
+    pub subscription: String,
+    /// What the subscription was given, to be compared in constant time.
+    pub client_state: Option<SecretString>,
+    /// `tenantId`
+    pub tenant: Option<String>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// `lifecycleEvent`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Renew it by PATCH, which reauthorises too.
+    ReauthorizationRequired,
+    /// It is gone: create it again, then delta.
+    SubscriptionRemoved,
+    /// Notifications were lost: delta.
+    Missed,
+}
+
+/// A delivery's items.
+pub struct Items<T> {
+    /// Those that could be read.
+    pub items: Vec<T>,
+    /// How many could not.
+    pub dropped: usize,
+}
+
+/// Why a body was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadNotice {
+    /// The body is no JSON of a usable form.
+    #[error(transparent)]
+    Json(#[from] BadJson),
+    /// It has no list of items.
+    #[error("no list of items")]
+    NoList,
+    /// It has more items than any real one.
+    #[error("too many items")]
+    TooMany,
+}
+
+/// Reads a delivery of changes.
+///
+/// # Errors
+/// When the body as a whole is of no use. An item that is of none costs only itself.
+pub fn notices(body: &[u8]) -> Result<Items<Notice>, BadNotice> {
+    items(body, notice)
+}
+
+/// Reads a delivery of lifecycle events.
+///
+/// # Errors
+/// As [`notices`].
+pub fn lifecycle(body: &[u8]) -> Result<Items<Lifecycle>, BadNotice> {
+    items(body, event)
+}
+
+fn items<T>(body: &[u8], read: fn(&Value) -> Option<T>) -> Result<Items<T>, BadNotice> {
+    let body: Value = json::parse(body, MAX_DEPTH)?;
+    let rows = body.get("value").and_then(Value::as_array);
+    let rows = rows.ok_or(BadNotice::NoList)?;
+    if rows.len() > MAX_ITEMS {
+        return Err(BadNotice::TooMany);
+    }
+    let items: Vec<_> = rows.iter().filter_map(read).collect();
+    let dropped = rows.len() - items.len();
+    Ok(Items { items, dropped })
+}
+
+fn text<'a>(row: &'a Value, name: &str) -> Option<&'a str> {
+    row.get(name)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+}
+
+fn notice(row: &Value) -> Option<Notice> {
+    let data = row.get("resourceData").unwrap_or(&Value::Null);
+    let contact = text(data, "id")
+        .or_else(|| contact_in(text(row, "resource")?))
+        .or_else(|| contact_in(text(data, "@odata.id")?));
+    Some(Notice {
+        subscription: text(row, "subscriptionId")?.to_owned(),
+        client_state: text(row, "clientState").map(SecretString::from),
+        tenant: text(row, "tenantId").map(str::to_owned),
+        change: text(row, "changeType").and_then(change),
+        contact: contact.map(ContactId::from),
+        etag: text(data, "@odata.etag").map(Etag::from),
+    })
+}
+
+fn change(name: &str) -> Option<Change> {
+    match name.to_ascii_lowercase().as_str() {
+        "created" => Some(Change::Created),
+        "updated" => Some(Change::Updated),
+        "deleted" => Some(Change::Deleted),
+        _ => None,
+    }
+}
+
+/// The id behind the last `contacts` of a path, whether it stands as `/contacts/{id}` or as
+/// `/contacts('{id}')`, in any case.
+fn contact_in(path: &str) -> Option<&str> {
+    const WORD: &str = "contacts";
+    let lower = path.to_ascii_lowercase();
+    let after = path.get(lower.rfind(WORD)? + WORD.len()..)?;
+    let id = match after.strip_prefix("('") {
+        Some(rest) => rest.split_once("')").map(|(id, _)| id)?,
+        None => after.strip_prefix('/')?.split('/').next()?,
+    };
+    Some(id).filter(|id| !id.is_empty())
+}
+
+fn event(row: &Value) -> Option<Lifecycle> {
+    let event = match text(row, "lifecycleEvent")?.to_ascii_lowercase().as_str() {
+        "reauthorizationrequired" => Event::ReauthorizationRequired,
+        "subscriptionremoved" => Event::SubscriptionRemoved,
+        "missed" => Event::Missed,
+        _ => return None,
+    };
+    Some(Lifecycle {
+        subscription: text(row, "subscriptionId")?.to_owned(),
+        client_state: text(row, "clientState").map(SecretString::from),
+        tenant: text(row, "tenantId").map(str::to_owned),
+        event,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn items_are_read_one_by_one() {
+        let body = r#"{"value":[
+            {"id":"n1","subscriptionId":"s1","clientState":"secret","tenantId":"t","changeType":"updated",
+             "resource":"Users/u/Contacts/PATH=","resourceData":{"id":"ID=","@odata.etag":"W/\"e\""}},
+            {"subscriptionId":"s2","changeType":"Deleted","resource":"users('u')/contactFolders('f')/contacts('C=')"},
+            {"subscriptionId":"s3","changeType":"moved","resource":"me/contacts"},
+            {"changeType":"updated"}, 7, null
+        ],"validationTokens":["x"]}"#;
+        let read = notices(body.as_bytes()).unwrap();
+        assert_eq!((read.items.len(), read.dropped), (3, 3));
+        let [one, two, three] = read.items.as_slice() else {
+            panic!("three items")
+        };
+        assert_eq!(one.contact, Some(ContactId::from("ID=")));
+        assert_eq!(one.etag, Some(Etag::from("W/\"e\"")));
+        assert_eq!(one.change, Some(Change::Updated));
+        assert_eq!(one.tenant.as_deref(), Some("t"));
+        assert_eq!(one.client_state.as_ref().unwrap().expose_secret(), "secret");
+        assert_eq!(two.contact, Some(ContactId::from("C=")));
+        assert_eq!(two.change, Some(Change::Deleted));
+        assert!(two.client_state.is_none());
+        assert_eq!((three.contact.as_ref(), three.change), (None, None));
+    }
+
+    #[test]
+    fn paths_come_in_several_forms() {
+        for path in [
+            "Users/u/Contacts/A-_=",
+            "me/contacts/A-_=",
+            "/users/u/CONTACTFOLDERS/f/Contacts/A-_=/",
+            "Users('u')/Contacts('A-_=')",
+        ] {
+            assert_eq!(contact_in(path), Some("A-_="), "{path}");
+        }
+        for path in [
+            "",
+            "me/contacts",
+            "me/contacts/",
+            "me/messages/1",
+            "Contacts('x",
+        ] {
+            assert_eq!(contact_in(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn lifecycle_events_are_known() {
+        let body = r#"{"value":[
+            {"subscriptionId":"s","clientState":"c","lifecycleEvent":"reauthorizationRequired"},
+            {"subscriptionId":"s","lifecycleEvent":"subscriptionRemoved"},
+            {"subscriptionId":"s","lifecycleEvent":"missed"},
+            {"subscriptionId":"s","lifecycleEvent":"other"}]}"#;
+        let read = lifecycle(body.as_bytes()).unwrap();
+        let events: Vec<_> = read.items.iter().map(|item| item.event).collect();
+        assert_eq!(
+            events,
+            [
+                Event::ReauthorizationRequired,
+                Event::SubscriptionRemoved,
+                Event::Missed
+            ]
+        );
+        assert_eq!(read.dropped, 1);
+    }
+
+    #[test]
+    fn a_body_of_no_use_is_told_apart() {
+        let why = |body: &str| notices(body.as_bytes()).err();
+        assert_eq!(why("{"), Some(BadNotice::Json(BadJson::NotJson)));
+        assert_eq!(why("{}"), Some(BadNotice::NoList));
+        assert_eq!(why(r#"{"value":{}}"#), Some(BadNotice::NoList));
+        let deep = format!(r#"{{"value":{}{}}}"#, "[".repeat(50), "]".repeat(50));
+        assert_eq!(why(&deep), Some(BadNotice::Json(BadJson::TooDeep)));
+        let many = format!(r#"{{"value":[{}0]}}"#, "0,".repeat(MAX_ITEMS));
+        assert_eq!(why(&many), Some(BadNotice::TooMany));
+    }
+}

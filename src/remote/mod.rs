@@ -6,9 +6,11 @@
 //!   form: allowed origins only, redirects off, a deadline on every request, a cap on every answer.
 //! - [`answer`]: what a status, a `Retry-After` or a broken connection means (pure).
 //! - [`json`]: depth limit and compact form of JSON text that strangers send (pure).
+//! - [`address`]: how a text stands in an address (pure).
 //! - [`oauth`]: token requests, through our own transport. [`gate`]: the cap on calls in flight.
 //! - [`observe`]: who wants to know about every call (metrics).
 
+pub mod address;
 pub mod answer;
 pub mod error;
 pub mod gate;

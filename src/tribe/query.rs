@@ -1,9 +1,6 @@
 //! Addresses and OData queries.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tribelink_plan::ids::PersonId;
@@ -11,6 +8,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::names::{Names, Path};
+use crate::remote::address;
 
 /// Rows asked for at once: what clients of the live API use (Tribe reference 3.4).
 pub const PAGE: usize = 100;
@@ -81,18 +79,7 @@ impl Query {
 
 /// Encodes an option's value: a space is `%20`, never `+` (Tribe reference 3.3).
 fn encode(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => out.push(char::from(byte)),
-            b'-' | b'.' | b'_' | b'~' | b'$' | b'(' | b')' | b',' | b';' | b'=' | b'/' | b':' => {
-                out.push(char::from(byte));
-            }
-            // Writing to a String cannot fail.
-            _ => drop(write!(out, "%{byte:02X}")),
-        }
-    }
-    out
+    address::encode(value, b"$(),;=/:")
 }
 
 /// A string literal: the quote is doubled (Tribe reference 3.3).
