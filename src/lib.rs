@@ -13,6 +13,7 @@
 //! `tribelink-sandbox`, which knows nothing of the service.
 
 pub mod activation;
+pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod config;
