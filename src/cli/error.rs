@@ -92,6 +92,10 @@ impl Error {
             Error::Forbidden(_) => {
                 Some("use a token with a higher role (viewer < operator < admin)")
             }
+            Error::NotFound(Said { detail: None, .. }) => Some(
+                "check --url, and that the running service is of this version (it does not know \
+                 the request)",
+            ),
             Error::NotFound(_) => Some("look ids up with `tribelink users list`"),
             Error::Refused { status: 409, .. } => {
                 Some("look at the user's state with `tribelink users show`")

@@ -15,7 +15,7 @@ pub(super) fn users(value: &Value) -> String {
             "reason",
             "environment",
             "employee_id",
-            "last_proven",
+            "mailbox",
         ],
         "users",
     )
