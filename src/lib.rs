@@ -7,14 +7,18 @@
 //! - [`store`]: what must outlive the process.
 //! - [`vault`]: how personal values and secrets rest.
 //! - [`server`], [`telemetry`]: how the service is reached, and what it says about itself.
+//! - [`cli`], [`doctor`]: the command line, and what it examines.
 //! - [`clock`], [`random`]: time and chance as ports.
 //!
 //! The decisions live in the crate `tribelink-plan`, which does no I/O; the bundled sandbox in
 //! `tribelink-sandbox`, which knows nothing of the service.
 
 pub mod activation;
+pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod engine;
 pub mod environment;
 pub mod graph;

@@ -9,7 +9,7 @@
 //! - [`ring`]: the configured keys ([`KeyRing`]), and how to make one ([`generate_key`]).
 //! - [`seal`]: [`Vault`], the byte form of a ciphertext.
 //! - [`fingerprint`]: [`FingerprintKey`], the key behind the fingerprints of a base.
-//! - [`column`]: the names of the sealed columns, and what names a row of each.
+//! - [`mod@column`]: the names of the sealed columns, and what names a row of each.
 
 pub mod column;
 pub mod fingerprint;

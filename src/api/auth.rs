@@ -1,0 +1,158 @@
+//! Who asks, and what they may do. Deny by default: every path under `/api/` needs a token, known
+//! route or not, and every handler names the role that it takes.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, header, request::Parts};
+
+use super::{Api, Problem};
+use crate::{
+    config::{AdminToken, Role},
+    sealed::{same, sha256},
+};
+
+/// Longest token that is hashed.
+const MAX_TOKEN: usize = 512;
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The token's name.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+}
+
+impl Caller {
+    /// Whether values of personal fields are shown.
+    pub fn sees_values(&self) -> bool {
+        self.role >= Role::Operator
+    }
+}
+
+/// Lets nothing under `/api/` pass without a valid token.
+pub async fn authenticate(
+    State(api): State<Arc<Api>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if !request.uri().path().starts_with("/api/") {
+        return next.run(request).await;
+    }
+    match caller(&api.settings.tokens, request.headers()) {
+        Some(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        None => Problem::unauthenticated().into_response(),
+    }
+}
+
+/// Whose token it is. Every known hash is compared, in constant time.
+pub fn caller(tokens: &[AdminToken], headers: &HeaderMap) -> Option<Caller> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    if !is_bearer || token.is_empty() || token.len() > MAX_TOKEN {
+        return None;
+    }
+    let hash = sha256(token.as_bytes());
+    let mut found = None;
+    for known in tokens {
+        if same(&known.sha256, &hash) && found.is_none() {
+            found = Some(Caller {
+                name: known.name.clone(),
+                role: known.role,
+            });
+        }
+    }
+    found
+}
+
+macro_rules! role {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub struct $name(pub Caller);
+
+        impl<S: Send + Sync> FromRequestParts<S> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+                at_least(parts, Role::$name).map($name)
+            }
+        }
+    };
+}
+
+role!(
+    /// A caller who may read.
+    Viewer
+);
+role!(
+    /// A caller who may decide.
+    Operator
+);
+role!(
+    /// A caller who may do everything.
+    Admin
+);
+
+fn at_least(parts: &Parts, role: Role) -> Result<Caller, Problem> {
+    let caller = parts
+        .extensions
+        .get::<Caller>()
+        .ok_or_else(Problem::unauthenticated)?;
+    if caller.role < role {
+        let detail = format!("this needs the role {}", role.name());
+        return Err(Problem::forbidden(detail));
+    }
+    Ok(caller.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_a_whole_bearer_token_names_a_caller() {
+        let token = |name: &str, role, token: &str| AdminToken {
+            name: name.to_owned(),
+            role,
+            sha256: sha256(token.as_bytes()),
+        };
+        let tokens = [
+            token("eve", Role::Viewer, "view"),
+            token("ada", Role::Admin, "secret"),
+        ];
+        let ask = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+            caller(&tokens, &headers).map(|caller| (caller.name, caller.role))
+        };
+        assert_eq!(ask("Bearer secret"), Some(("ada".to_owned(), Role::Admin)));
+        assert_eq!(ask("bearer view"), Some(("eve".to_owned(), Role::Viewer)));
+        for wrong in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer secre",
+            "Bearer secrets",
+            "Basic secret",
+            "secret",
+        ] {
+            assert_eq!(ask(wrong), None, "{wrong}");
+        }
+        assert_eq!(caller(&tokens, &HeaderMap::new()), None);
+        assert_eq!(caller(&[], &HeaderMap::new()), None);
+        let long = format!("Bearer {}", "x".repeat(MAX_TOKEN + 1));
+        assert_eq!(ask(&long), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! Environments: Tribe organisations.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tribelink_plan::ids::EnvironmentId;
+use utoipa::ToSchema;
+
+use super::{
+    Api, Problem,
+    auth::{Admin, Viewer},
+    extract::Body,
+    list::{List, time},
+    problem::ProblemBody,
+};
+use crate::{
+    environment::{Settings, is_name},
+    store::{Change, Environment, Guard, Lane},
+    vault::{FingerprintKey, column},
+};
+
+/// A Tribe organisation.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": "default", "organization_id": "0d2c6f4e-5f0b-4f3a-9f0e-7f1a2b3c4d5e", "configured": true,
+    "polled_at": "2026-11-24T10:10:00Z", "swept_at": "2026-11-24T02:00:00Z", "throttled_until": null
+}))]
+pub struct EnvironmentView {
+    /// Its short name.
+    id: String,
+    /// Tribe's organisation id, once known.
+    #[schema(required)]
+    organization_id: Option<String>,
+    /// Whether the configuration describes it; else it was added here.
+    configured: bool,
+    /// Up to where changes were looked for.
+    #[schema(required)]
+    polled_at: Option<String>,
+    /// When the last sweep ended.
+    #[schema(required)]
+    swept_at: Option<String>,
+    /// Until when Tribe asks to wait; null when it does not.
+    #[schema(required)]
+    throttled_until: Option<String>,
+}
+
+impl EnvironmentView {
+    fn of(environment: Environment, now_ms: i64) -> EnvironmentView {
+        let since = |ms: i64| Some(ms).filter(|ms| *ms > 0).map(time);
+        let throttled_ms = environment.throttled_until_ms;
+        EnvironmentView {
+            id: environment.id.0,
+            organization_id: environment.organization,
+            configured: environment.settings.is_none(),
+            polled_at: since(environment.polled_ms),
+            swept_at: since(environment.swept_ms),
+            throttled_until: Some(throttled_ms).filter(|ms| *ms > now_ms).map(time),
+        }
+    }
+}
+
+/// Lists environments
+#[utoipa::path(
+    get, path = "/api/v1/environments", tag = "service",
+    responses((status = 200, description = "All of them", body = List<EnvironmentView>))
+)]
+pub async fn list(
+    State(api): State<Arc<Api>>,
+    _: Viewer,
+) -> Result<Json<List<EnvironmentView>>, Problem> {
+    let environments = api.store.environments().await?;
+    let now_ms = api.clock.now_ms();
+    let items = environments.into_iter();
+    Ok(Json(List {
+        items: items
+            .map(|environment| EnvironmentView::of(environment, now_ms))
+            .collect(),
+        next_cursor: None,
+    }))
+}
+
+/// An environment to be added.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "id": "acme", "tribe": {"client_id": "…", "client_secret": "…", "webhook_secrets": ["…"]}
+}))]
+pub struct NewEnvironment {
+    /// A short name: lower-case letters, digits and dashes, at most 32.
+    id: String,
+    /// How to reach it: the keys of the configuration's section `tribe`. Kept sealed, shown to nobody.
+    tribe: Settings,
+}
+
+/// Adds an environment (admin)
+#[utoipa::path(
+    post, path = "/api/v1/environments", tag = "service", request_body = NewEnvironment,
+    responses(
+        (status = 201, description = "Added; its worker begins", body = EnvironmentView),
+        (status = 400, description = "A value cannot be used", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The name is taken", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn add(
+    State(api): State<Arc<Api>>,
+    _: Admin,
+    Body(wanted): Body<NewEnvironment>,
+) -> Result<(StatusCode, Json<EnvironmentView>), Problem> {
+    if !is_name(&wanted.id) {
+        return Err(Problem::invalid(
+            "id takes lower-case letters, digits and dashes, at most 32",
+        ));
+    }
+    wanted.tribe.check()?;
+    let id = EnvironmentId(wanted.id);
+    if api.store.environment(&id).await?.is_some() {
+        return Err(Problem::conflict("an environment of this name exists"));
+    }
+    let now = api.clock.now_ms();
+    let row = id.as_str();
+    let settings = api
+        .vault
+        .seal_json(column::ENVIRONMENT_SETTINGS, row, &wanted.tribe)?;
+    let environment = Environment {
+        organization: None,
+        fingerprint_key: FingerprintKey::generate(api.random.as_ref()).seal(&api.vault, &id),
+        settings: Some(settings),
+        polled_ms: now,
+        chores_due_ms: now,
+        swept_ms: 0,
+        throttled_until_ms: 0,
+        id: id.clone(),
+    };
+    let put = Change::PutEnvironment(environment.clone());
+    api.store.commit(&Guard::None, vec![put]).await?;
+    api.wake.lane(&Lane::Environment(id));
+    let view = EnvironmentView::of(environment, now);
+    Ok((StatusCode::CREATED, Json(view)))
+}

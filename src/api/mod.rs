@@ -1,0 +1,187 @@
+//! HTTP: one axum router over ports, and its description.
+//!
+//! # Map
+//! - [`router`] and [`openapi`]: everything together. [`Api`]: what the handlers work with.
+//! - What all routes share: [`problem`] (RFC 9457), [`auth`] (bearer tokens and roles, deny by
+//!   default), [`extract`] (bodies, ids, parameters), [`list`] (pages and cursors), [`idempotency`],
+//!   [`guard`] (headers of every answer, panics, unknown routes).
+//! - One file for each resource: [`users`], [`commands`], [`preview`], [`links`], [`people`],
+//!   [`audit`], [`held`], [`parked`], [`subscriptions`], [`environments`], [`status`].
+//! - Without a token: [`webhooks`], [`consent`], [`health`], [`docs`], [`page`].
+//!
+//! Handlers translate; what they decide is decided in `intake`, `activation` and the engine.
+
+pub mod audit;
+pub mod auth;
+pub mod commands;
+pub mod consent;
+pub mod docs;
+pub mod environments;
+pub mod extract;
+pub mod guard;
+pub mod health;
+pub mod held;
+pub mod idempotency;
+pub mod links;
+pub mod list;
+pub mod page;
+pub mod parked;
+pub mod people;
+pub mod preview;
+pub mod problem;
+pub mod status;
+pub mod subscriptions;
+pub mod users;
+pub mod webhooks;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use async_trait::async_trait;
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+use tribelink_plan::ids::PersonId;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    activation::Activation,
+    clock::Clock,
+    config::{AdminToken, MetricsAccess},
+    intake::Intake,
+    ports::{Crms, Wake},
+    random::Random,
+    remote,
+    store::{Store, User},
+    vault::Vault,
+};
+
+pub use docs::openapi;
+pub use people::{Condition, Explanation};
+pub use problem::Problem;
+
+/// Explains what happens to a person of a user, and why. The engine reads both sides and asks the
+/// planner's own conditions.
+#[async_trait]
+pub trait Explainer: Send + Sync {
+    /// The explanation; `None` when Tribe has no such person.
+    ///
+    /// # Errors
+    /// A remote could not be read; safe to repeat when [`remote::Error::is_passing`].
+    async fn explain(
+        &self,
+        user: &User,
+        person: PersonId,
+    ) -> Result<Option<Explanation>, remote::Error>;
+}
+
+/// What the API needs to know of the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The service's own address.
+    pub public_url: url::Url,
+    /// Longest body, in bytes.
+    pub max_body: usize,
+    /// The tokens of the admin API, by their hashes.
+    pub tokens: Vec<AdminToken>,
+    /// Who may read `/metrics`.
+    pub metrics_access: MetricsAccess,
+}
+
+/// Everything that handlers work with.
+pub struct Api {
+    /// What outlives the process.
+    pub store: Arc<dyn Store>,
+    /// Opens and seals.
+    pub vault: Arc<Vault>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    /// Tribe.
+    pub crms: Arc<dyn Crms>,
+    /// The engine.
+    pub wake: Arc<dyn Wake>,
+    /// The life of users.
+    pub activation: Arc<Activation>,
+    /// Hints from outside.
+    pub intake: Arc<Intake>,
+    /// The engine's explanations.
+    pub explainer: Arc<dyn Explainer>,
+    /// Renders the metrics as Prometheus text.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Set when the service begins to shut down: it is alive, and not ready any more.
+    pub draining: Arc<AtomicBool>,
+    /// Configuration.
+    pub settings: Settings,
+}
+
+impl Api {
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// Every route with its description.
+fn described() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(docs::head())
+        .routes(routes!(webhooks::tribe))
+        .routes(routes!(webhooks::notifications))
+        .routes(routes!(webhooks::lifecycle))
+        .routes(routes!(consent::open))
+        .routes(routes!(consent::callback))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+        .routes(routes!(users::list, users::activate))
+        .routes(routes!(users::one))
+        .routes(routes!(commands::start))
+        .routes(routes!(commands::pause))
+        .routes(routes!(commands::resume))
+        .routes(routes!(commands::resync))
+        .routes(routes!(commands::release))
+        .routes(routes!(commands::disconnect))
+        .routes(routes!(commands::consent))
+        .routes(routes!(preview::request, preview::result))
+        .routes(routes!(links::list))
+        .routes(routes!(people::copies))
+        .routes(routes!(people::explain))
+        .routes(routes!(audit::list))
+        .routes(routes!(held::list))
+        .routes(routes!(held::accept))
+        .routes(routes!(held::reject))
+        .routes(routes!(parked::list))
+        .routes(routes!(parked::retry))
+        .routes(routes!(subscriptions::list))
+        .routes(routes!(environments::list, environments::add))
+        .routes(routes!(status::status))
+}
+
+/// The router of the service.
+pub fn router(api: Arc<Api>) -> Router {
+    let (router, _) = described().split_for_parts();
+    let with_api = |api: &Arc<Api>| Arc::clone(api);
+    router
+        .route("/", axum::routing::get(page::page))
+        .route("/assets/page.css", axum::routing::get(page::css))
+        .route("/openapi.json", axum::routing::get(docs::json))
+        .route("/openapi.yaml", axum::routing::get(docs::yaml))
+        .fallback(guard::unknown_route)
+        .method_not_allowed_fallback(guard::wrong_method)
+        .layer(DefaultBodyLimit::max(api.settings.max_body))
+        .layer(middleware::from_fn_with_state(
+            with_api(&api),
+            idempotency::once,
+        ))
+        .layer(middleware::from_fn_with_state(
+            with_api(&api),
+            auth::authenticate,
+        ))
+        .layer(CatchPanicLayer::custom(guard::panicked))
+        .layer(middleware::from_fn_with_state(
+            with_api(&api),
+            guard::headers,
+        ))
+        .with_state(api)
+}
