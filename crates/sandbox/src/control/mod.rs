@@ -1,0 +1,5 @@
+//! `/_sandbox/…`.
+use axum::Router;
+use crate::state::Shared;
+/// Routes.
+pub fn router() -> Router<Shared> { Router::new() }
