@@ -86,10 +86,18 @@ impl Entry {
 
 /// Access tokens never enter the log.
 fn without_token(path: &str) -> String {
-    let Some((path, query)) = path.split_once('?') else { return path.to_owned() };
+    let Some((path, query)) = path.split_once('?') else {
+        return path.to_owned();
+    };
     let kept: Vec<_> = query
         .split('&')
-        .map(|pair| if pair.starts_with("access_token=") { "access_token=…" } else { pair })
+        .map(|pair| {
+            if pair.starts_with("access_token=") {
+                "access_token=…"
+            } else {
+                pair
+            }
+        })
         .collect();
     format!("{path}?{}", kept.join("&"))
 }
@@ -158,7 +166,10 @@ impl Calls {
             let peak = self.peak.entry(entry.by.clone()).or_default();
             *peak = (*peak).max(entry.in_flight);
         }
-        self.counters.entry(endpoint(&entry.method, &entry.path)).or_default().count += 1;
+        self.counters
+            .entry(endpoint(&entry.method, &entry.path))
+            .or_default()
+            .count += 1;
         if self.entries.len() >= self.keep {
             self.entries.pop_front();
             self.dropped += 1;
@@ -176,7 +187,10 @@ impl Calls {
     }
 
     fn find(&mut self, number: u64) -> Option<&mut Entry> {
-        let at = self.entries.binary_search_by_key(&number, |entry| entry.number).ok()?;
+        let at = self
+            .entries
+            .binary_search_by_key(&number, |entry| entry.number)
+            .ok()?;
         self.entries.get_mut(at)
     }
 
@@ -230,13 +244,23 @@ impl Ticket {
     /// Logs the beginning of a call.
     #[must_use]
     pub fn open(ctx: &Shared, entry: Entry) -> Self {
-        let (by, endpoint, counted) =
-            (entry.by.clone(), endpoint(&entry.method, &entry.path), entry.in_flight > 0);
+        let (by, endpoint, counted) = (
+            entry.by.clone(),
+            endpoint(&entry.method, &entry.path),
+            entry.in_flight > 0,
+        );
         let mut state = ctx.lock();
         let now = state.now_ms();
         let number = state.calls.begin(entry, now);
         drop(state);
-        Self { ctx: Arc::clone(ctx), number, by, endpoint, counted, status: None }
+        Self {
+            ctx: Arc::clone(ctx),
+            number,
+            by,
+            endpoint,
+            counted,
+            status: None,
+        }
     }
 
     /// Its number in the log.
@@ -270,11 +294,22 @@ pub fn endpoint(method: &str, path: &str) -> String {
 
 fn segment(text: &str) -> String {
     if let Some((set, key)) = text.split_once('(') {
-        return if key.trim_end_matches(')').is_empty() { text.to_owned() } else { format!("{set}({{id}})") };
+        return if key.trim_end_matches(')').is_empty() {
+            text.to_owned()
+        } else {
+            format!("{set}({{id}})")
+        };
     }
     // Graph's ids are long base64; addresses stand where users are named.
-    let id = uuid::Uuid::parse_str(text).is_ok() || text.len() >= 40 || text.contains('@') || text.contains("%40");
-    if id { "{id}".to_owned() } else { text.to_owned() }
+    let id = uuid::Uuid::parse_str(text).is_ok()
+        || text.len() >= 40
+        || text.contains('@')
+        || text.contains("%40");
+    if id {
+        "{id}".to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -284,16 +319,31 @@ mod tests {
     #[test]
     fn endpoints_have_no_ids() {
         let id = "b724d383-bb70-480a-b03d-512b9aaec15a";
-        assert_eq!(endpoint("GET", &format!("/v1/odata/Relation_Person({id})?$select=ID")), "GET /v1/odata/Relation_Person({id})");
-        assert_eq!(endpoint("GET", "/v1/odata/GetCurrentEmployee()"), "GET /v1/odata/GetCurrentEmployee()");
-        assert_eq!(endpoint("GET", "/v1.0/users/a@b.example/contacts"), "GET /v1.0/users/{id}/contacts");
+        assert_eq!(
+            endpoint(
+                "GET",
+                &format!("/v1/odata/Relation_Person({id})?$select=ID")
+            ),
+            "GET /v1/odata/Relation_Person({id})"
+        );
+        assert_eq!(
+            endpoint("GET", "/v1/odata/GetCurrentEmployee()"),
+            "GET /v1/odata/GetCurrentEmployee()"
+        );
+        assert_eq!(
+            endpoint("GET", "/v1.0/users/a@b.example/contacts"),
+            "GET /v1.0/users/{id}/contacts"
+        );
     }
 
     #[test]
     fn memory_is_bounded_and_counters_go_on() {
         let mut calls = Calls::new(3);
         for _ in 0..10 {
-            calls.begin(Entry::new("tribe", "GET", "/v1/x?access_token=secret&a=b", "crm"), 5);
+            calls.begin(
+                Entry::new("tribe", "GET", "/v1/x?access_token=secret&a=b", "crm"),
+                5,
+            );
         }
         let log = calls.to_json();
         assert_eq!(log["calls"].as_array().map(Vec::len), Some(3));

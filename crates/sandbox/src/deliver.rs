@@ -18,7 +18,9 @@ use crate::{
 };
 
 /// Which remote sends, or is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// Tribe CRM.
@@ -102,8 +104,10 @@ impl State {
     /// Takes what is due, the earliest first, in order of creation where times are equal.
     pub fn take_due(&mut self) -> Vec<Delivery> {
         let now = self.now_ms();
-        let (mut due, later): (Vec<_>, Vec<_>) =
-            self.outbox.drain(..).partition(|delivery| delivery.not_before_ms <= now);
+        let (mut due, later): (Vec<_>, Vec<_>) = self
+            .outbox
+            .drain(..)
+            .partition(|delivery| delivery.not_before_ms <= now);
         self.outbox = later.into();
         due.sort_by_key(|delivery| delivery.not_before_ms);
         due
@@ -112,7 +116,10 @@ impl State {
     /// When the next delivery is due, in milliseconds since the epoch by the sandbox's clock.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<i64> {
-        self.outbox.iter().map(|delivery| delivery.not_before_ms).min()
+        self.outbox
+            .iter()
+            .map(|delivery| delivery.not_before_ms)
+            .min()
     }
 
     /// Tells the sender what came of a delivery.
@@ -156,10 +163,17 @@ pub async fn pump(ctx: Shared) {
             let mut state = ctx.lock();
             let due = state.take_due();
             let now = state.now_ms();
-            (due, state.next_due_ms().map(|at| u64::try_from(at - now).unwrap_or(0).max(1)))
+            (
+                due,
+                state
+                    .next_due_ms()
+                    .map(|at| u64::try_from(at - now).unwrap_or(0).max(1)),
+            )
         };
         for delivery in due {
-            let lane = lanes.entry(delivery.owner.clone()).or_insert_with(|| Arc::new(Semaphore::new(ABREAST)));
+            let lane = lanes
+                .entry(delivery.owner.clone())
+                .or_insert_with(|| Arc::new(Semaphore::new(ABREAST)));
             let (ctx, lane) = (Arc::clone(&ctx), Arc::clone(lane));
             // Permits are given in the order of asking, and tasks ask in the order of spawning
             // unless threads race: as much order as a remote keeps.
@@ -201,22 +215,36 @@ impl HttpPost {
 
     async fn try_post(&self, delivery: &Delivery) -> Result<Outcome, reqwest::Error> {
         let began = self.clock.now_ms();
-        let mut request = self.client.post(&delivery.url).timeout(delivery.timeout).body(delivery.body.clone());
+        let mut request = self
+            .client
+            .post(&delivery.url)
+            .timeout(delivery.timeout)
+            .body(delivery.body.clone());
         for (name, value) in &delivery.headers {
             request = request.header(name, value);
         }
         let mut answer = request.send().await?;
         let status = answer.status().as_u16();
-        let content_type =
-            answer.headers().get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let content_type = answer
+            .headers()
+            .get(http::header::CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned);
         let mut body = Vec::new();
         while body.len() < 64 * 1024 {
-            let Some(chunk) = answer.chunk().await? else { break };
+            let Some(chunk) = answer.chunk().await? else {
+                break;
+            };
             body.extend_from_slice(&chunk);
         }
         body.truncate(64 * 1024);
         let took_ms = u64::try_from(self.clock.now_ms() - began).unwrap_or(0);
-        Ok(Outcome::Answer { status, content_type, body, took_ms })
+        Ok(Outcome::Answer {
+            status,
+            content_type,
+            body,
+            took_ms,
+        })
     }
 }
 

@@ -40,6 +40,31 @@ pub enum Rule {
     Hint(HintRule),
 }
 
+impl Rule {
+    /// Reads a rule; which of the two it is shows by its members, so that the error can name the wrong one.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn parse(json: &[u8]) -> Result<Self, String> {
+        let value: serde_json::Value = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+        let hint = value.get("hints").is_some();
+        let rule = if hint {
+            serde_json::from_value(value).map(Self::Hint)
+        } else {
+            serde_json::from_value(value).map(Self::Call)
+        };
+        let rule = rule.map_err(|e| e.to_string())?;
+        let share = match &rule {
+            Self::Call(rule) => rule.share,
+            Self::Hint(rule) => rule.share,
+        };
+        if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+            return Err("share must lie between 0 and 1".to_owned());
+        }
+        Ok(rule)
+    }
+}
+
 struct Armed {
     id: u64,
     rule: Rule,
@@ -57,13 +82,18 @@ impl Faults {
     /// Adds a rule and returns its number.
     pub fn add(&mut self, rule: Rule) -> u64 {
         self.next += 1;
-        self.armed.push(Armed { id: self.next, rule, hits: 0 });
+        self.armed.push(Armed {
+            id: self.next,
+            rule,
+            hits: 0,
+        });
         self.next
     }
 
     /// Removes one rule, or all.
     pub fn clear(&mut self, id: Option<u64>) {
-        self.armed.retain(|armed| id.is_some_and(|id| id != armed.id));
+        self.armed
+            .retain(|armed| id.is_some_and(|id| id != armed.id));
     }
 
     /// Every rule with its number and how often it struck.
@@ -80,7 +110,9 @@ impl Faults {
     /// Draws what strikes a call; `path` is the full path with its query.
     pub fn strike(&mut self, method: &str, path: &str, rng: &mut fastrand::Rng) -> Option<Effect> {
         for armed in &mut self.armed {
-            let Rule::Call(rule) = &mut armed.rule else { continue };
+            let Rule::Call(rule) = &mut armed.rule else {
+                continue;
+            };
             if rule.matches.fits(method, path) && spend(&mut rule.count, rule.share, rng) {
                 armed.hits += 1;
                 return Some(rule.then.clone());
@@ -93,7 +125,9 @@ impl Faults {
     pub fn hint(&mut self, source: Source, rng: &mut fastrand::Rng) -> Vec<u64> {
         let mut copies = vec![0_u64];
         for armed in &mut self.armed {
-            let Rule::Hint(rule) = &mut armed.rule else { continue };
+            let Rule::Hint(rule) = &mut armed.rule else {
+                continue;
+            };
             if rule.hints.source != source || !spend(&mut rule.count, rule.share, rng) {
                 continue;
             }
@@ -129,8 +163,15 @@ fn spend(count: &mut Option<u64>, share: Option<f64>, rng: &mut fastrand::Rng) -
 
 impl rule::Match {
     fn fits(&self, method: &str, path: &str) -> bool {
-        let method_fits = self.method.as_deref().is_none_or(|m| m == "*" || m.eq_ignore_ascii_case(method));
-        method_fits && self.path.as_deref().is_none_or(|pattern| path_fits(pattern, path))
+        let method_fits = self
+            .method
+            .as_deref()
+            .is_none_or(|m| m == "*" || m.eq_ignore_ascii_case(method));
+        method_fits
+            && self
+                .path
+                .as_deref()
+                .is_none_or(|pattern| path_fits(pattern, path))
     }
 }
 
@@ -139,7 +180,11 @@ fn path_fits(pattern: &str, path: &str) -> bool {
     if !pattern.contains('*') {
         return path.contains(pattern);
     }
-    glob(pattern, path) || path.split('?').next().is_some_and(|bare| glob(pattern, bare))
+    glob(pattern, path)
+        || path
+            .split('?')
+            .next()
+            .is_some_and(|bare| glob(pattern, bare))
 }
 
 #[cfg(test)]
@@ -161,28 +206,45 @@ mod tests {
     #[test]
     fn a_count_runs_out_and_a_share_is_drawn() {
         let (mut faults, mut rng) = (Faults::default(), fastrand::Rng::with_seed(1));
-        faults.add(rule(r#"{"match":{"method":"get","path":"/x"},"then":{"status":503},"count":2}"#));
-        let struck = (0..5).filter(|_| faults.strike("GET", "/x", &mut rng).is_some()).count();
+        faults.add(rule(
+            r#"{"match":{"method":"get","path":"/x"},"then":{"status":503},"count":2}"#,
+        ));
+        let struck = (0..5)
+            .filter(|_| faults.strike("GET", "/x", &mut rng).is_some())
+            .count();
         assert_eq!(struck, 2);
         faults.clear(None);
         faults.add(rule(r#"{"match":{},"then":{"status":429},"share":0.5}"#));
-        let struck = (0..1000).filter(|_| faults.strike("PUT", "/y", &mut rng).is_some()).count();
+        let struck = (0..1000)
+            .filter(|_| faults.strike("PUT", "/y", &mut rng).is_some())
+            .count();
         assert!((400..600).contains(&struck), "{struck}");
     }
 
     #[test]
     fn hints_are_lost_doubled_and_late() {
         let (mut faults, mut rng) = (Faults::default(), fastrand::Rng::with_seed(1));
-        faults.add(rule(r#"{"hints":{"source":"tribe","duplicate":true,"delay_ms":50}}"#));
+        faults.add(rule(
+            r#"{"hints":{"source":"tribe","duplicate":true,"delay_ms":50}}"#,
+        ));
         assert_eq!(faults.hint(Source::Tribe, &mut rng), vec![50, 50]);
         assert_eq!(faults.hint(Source::Graph, &mut rng), vec![0]);
         faults.add(rule(r#"{"hints":{"source":"graph","drop":2}}"#));
-        let kept = (0..5).filter(|_| !faults.hint(Source::Graph, &mut rng).is_empty()).count();
+        let kept = (0..5)
+            .filter(|_| !faults.hint(Source::Graph, &mut rng).is_empty())
+            .count();
         assert_eq!(kept, 3);
     }
 
     #[test]
     fn unknown_members_are_refused() {
-        assert!(serde_json::from_str::<Rule>(r#"{"match":{"path":"/x"},"then":{"stauts":503}}"#).is_err());
+        for text in [
+            r#"{"match":{"path":"/x"},"then":{"stauts":503}}"#,
+            r#"{"then":{},"share":2}"#,
+            r#"{"hints":{"drop":true}}"#,
+            "[]",
+        ] {
+            assert!(Rule::parse(text.as_bytes()).is_err(), "{text}");
+        }
     }
 }

@@ -74,7 +74,12 @@ pub struct Sandbox {
 impl Sandbox {
     /// A sandbox for a simulation: time, waiting and sending are the caller's.
     #[must_use]
-    pub fn in_process(options: Options, clock: Arc<dyn Clock>, sleep: Arc<dyn Sleep>, post: Arc<dyn Post>) -> Self {
+    pub fn in_process(
+        options: Options,
+        clock: Arc<dyn Clock>,
+        sleep: Arc<dyn Sleep>,
+        post: Arc<dyn Post>,
+    ) -> Self {
         let ctx = Ctx::new(State::new(options, clock), post, sleep);
         let router = router(&ctx);
         Self { ctx, router }
@@ -84,9 +89,16 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the address cannot be listened on, or the certificate cannot be used.
-    pub async fn start(mut options: Options, listen: SocketAddr, tls: Option<Tls>) -> Result<Running, Error> {
+    pub async fn start(
+        mut options: Options,
+        listen: SocketAddr,
+        tls: Option<Tls>,
+    ) -> Result<Running, Error> {
         let acceptor = tls.map(|tls| acceptor(&tls)).transpose()?;
-        let fail = |source| Error::Listen { addr: listen, source };
+        let fail = |source| Error::Listen {
+            addr: listen,
+            source,
+        };
         let listener = TcpListener::bind(listen).await.map_err(fail)?;
         let addr = listener.local_addr().map_err(fail)?;
         if options.public_url.is_empty() {
@@ -100,7 +112,13 @@ impl Sandbox {
         let ctx = Arc::clone(&sandbox.ctx);
         let pump = tokio::spawn(pump(Arc::clone(&ctx)));
         let serve = tokio::spawn(serve(listener, acceptor, sandbox.router, stopped));
-        Ok(Running { addr, ctx, stop, serve, pump })
+        Ok(Running {
+            addr,
+            ctx,
+            stop,
+            serve,
+            pump,
+        })
     }
 }
 
@@ -130,7 +148,10 @@ fn router(ctx: &Shared) -> Router {
         .merge(tribe::router())
         .merge(graph::router())
         .merge(microsoft::router())
-        .layer(middleware::from_fn_with_state(Arc::clone(ctx), faults::guard))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(ctx),
+            faults::guard,
+        ))
         .merge(control::router())
         .merge(pages::router())
         .with_state(Arc::clone(ctx))
@@ -138,8 +159,9 @@ fn router(ctx: &Shared) -> Router {
 
 fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Error> {
     let fail = |e: &dyn std::fmt::Display| Error::Tls(e.to_string());
-    let chain: Vec<_> =
-        CertificateDer::pem_slice_iter(&tls.cert_pem).collect::<Result<_, _>>().map_err(|e| fail(&e))?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&tls.cert_pem)
+        .collect::<Result<_, _>>()
+        .map_err(|e| fail(&e))?;
     let key = PrivateKeyDer::from_pem_slice(&tls.key_pem).map_err(|e| fail(&e))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -150,7 +172,12 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Error> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -162,7 +189,12 @@ async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, 
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        tokio::spawn(connection(stream, tls.clone(), router.clone(), graceful.watcher()));
+        tokio::spawn(connection(
+            stream,
+            tls.clone(),
+            router.clone(),
+            graceful.watcher(),
+        ));
     }
     drop(listener);
     let _ = tokio::time::timeout(Duration::from_secs(2), graceful.shutdown()).await;
@@ -181,7 +213,11 @@ async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router,
     }
 }
 
-async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router, watcher: Watcher) {
+async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    router: Router,
+    watcher: Watcher,
+) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
         async move {

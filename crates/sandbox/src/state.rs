@@ -82,8 +82,13 @@ impl Options {
 /// Whether a URL's host is this machine itself (`localhost`, `127.0.0.0/8`, `[::1]`).
 #[must_use]
 pub fn is_loopback(uri: &str) -> bool {
-    let Ok(url) = url::Url::parse(uri) else { return false };
-    if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
+    let Ok(url) = url::Url::parse(uri) else {
+        return false;
+    };
+    if !matches!(url.scheme(), "http" | "https")
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
         return false;
     }
     match url.host() {
@@ -97,7 +102,8 @@ pub fn is_loopback(uri: &str) -> bool {
 /// Whether a remote would send a webhook or notification there: https, or http on loopback.
 #[must_use]
 pub fn accepts_hook(uri: &str) -> bool {
-    is_loopback(uri) || url::Url::parse(uri).is_ok_and(|url| url.scheme() == "https" && url.has_host())
+    is_loopback(uri)
+        || url::Url::parse(uri).is_ok_and(|url| url.scheme() == "https" && url.has_host())
 }
 
 /// An employee with a mailbox: who signs in on both sides.
@@ -229,7 +235,9 @@ impl State {
     #[must_use]
     pub fn bearer(&self, source: Source, token: &str) -> Option<&Bearer> {
         let now = self.now_ms();
-        self.bearers.get(token).filter(|b| b.source == source && b.expires_ms > now)
+        self.bearers
+            .get(token)
+            .filter(|b| b.source == source && b.expires_ms > now)
     }
 
     /// Kills every access token of a grant.
@@ -242,7 +250,8 @@ impl State {
     pub fn user(&self, name: &str) -> Option<&User> {
         let id = Uuid::parse_str(name).ok();
         self.users.iter().find(|u| {
-            u.address.eq_ignore_ascii_case(name) || id.is_some_and(|id| id == u.user_id || id == u.employee_id)
+            u.address.eq_ignore_ascii_case(name)
+                || id.is_some_and(|id| id == u.user_id || id == u.employee_id)
         })
     }
 
@@ -262,7 +271,10 @@ pub fn guid(rng: &mut fastrand::Rng) -> Uuid {
 #[must_use]
 pub fn secret(rng: &mut fastrand::Rng, prefix: &str) -> String {
     let bytes: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(32).collect();
-    format!("{prefix}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
+    format!(
+        "{prefix}{}",
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+    )
 }
 
 /// What every handler gets: the state behind its lock, and the ports.
@@ -283,13 +295,21 @@ impl Ctx {
     /// A context around a state.
     #[must_use]
     pub fn new(state: State, post: Arc<dyn Post>, sleep: Arc<dyn Sleep>) -> Shared {
-        Arc::new(Self { state: Mutex::new(state), post, sleep, wake: Notify::new() })
+        Arc::new(Self {
+            state: Mutex::new(state),
+            post,
+            sleep,
+            wake: Notify::new(),
+        })
     }
 
     /// The state, for as long as the guard lives; letting go wakes the pump when needed.
     pub fn lock(&self) -> Locked<'_> {
         // A handler that panicked left the state whole enough for the next test to say so.
-        Locked { state: self.state.lock().unwrap_or_else(PoisonError::into_inner), wake: &self.wake }
+        Locked {
+            state: self.state.lock().unwrap_or_else(PoisonError::into_inner),
+            wake: &self.wake,
+        }
     }
 
     /// Waits this many milliseconds; none at all for nought.

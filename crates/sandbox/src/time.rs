@@ -22,7 +22,10 @@ pub trait Sleep: Send + Sync {
 pub struct Machine;
 
 impl Clock for Machine {
-    #[expect(clippy::disallowed_methods, reason = "the one real clock of the sandbox")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one real clock of the sandbox"
+    )]
     fn now_ms(&self) -> i64 {
         jiff::Timestamp::now().as_millisecond()
     }
@@ -38,5 +41,6 @@ impl Sleep for Machine {
 /// `2022-10-07T09:36:34Z`: whole seconds, as both remotes write times.
 #[must_use]
 pub fn rfc3339(ms: i64) -> String {
-    jiff::Timestamp::from_second(ms.div_euclid(1000)).map_or_else(|_| String::new(), |t| t.to_string())
+    jiff::Timestamp::from_second(ms.div_euclid(1000))
+        .map_or_else(|_| String::new(), |t| t.to_string())
 }

@@ -24,13 +24,18 @@ pub async fn guard(State(ctx): State<Shared>, mut request: Request, next: Next) 
         return next.run(request).await;
     }
     let method = request.method().as_str().to_owned();
-    let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
+    let path = request
+        .uri()
+        .path_and_query()
+        .map_or_else(String::new, ToString::to_string);
     let side = side(request.uri().path());
     // A batch is not in flight itself: its items are, one by one, and take the time they take.
     let batch = side == "graph" && request.uri().path().ends_with("/$batch");
     let by = {
         let state = ctx.lock();
-        token(&request).and_then(|t| state.bearers.get(&t)).map_or_else(|| "-".to_owned(), |b| b.who.clone())
+        token(&request)
+            .and_then(|t| state.bearers.get(&t))
+            .map_or_else(|| "-".to_owned(), |b| b.who.clone())
     };
     let entry = Entry::new(side, &method, &path, &by);
     let ticket = Ticket::open(&ctx, if batch { entry.uncounted() } else { entry });
@@ -50,7 +55,8 @@ pub async fn guard(State(ctx): State<Shared>, mut request: Request, next: Next) 
         };
         (ms, effect.unwrap_or_default())
     };
-    ctx.pause(latency.saturating_add(effect.delay_ms.unwrap_or(0))).await;
+    ctx.pause(latency.saturating_add(effect.delay_ms.unwrap_or(0)))
+        .await;
     if effect.cut == Some(Cut::Before) {
         return cut_off();
     }
@@ -88,13 +94,20 @@ fn side(path: &str) -> &'static str {
 
 /// The access token of a request: `Authorization: Bearer`, else the query.
 fn token(request: &Request) -> Option<String> {
-    let header = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    let header = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok());
     if let Some(header) = header {
         let (scheme, token) = header.split_once(' ')?;
-        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned());
+        return scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.trim().to_owned());
     }
     let query = request.uri().query()?;
-    url::form_urlencoded::parse(query.as_bytes()).find(|(k, _)| k == "access_token").map(|(_, v)| v.into_owned())
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(k, _)| k == "access_token")
+        .map(|(_, v)| v.into_owned())
 }
 
 fn cut_off() -> Response {
@@ -107,7 +120,9 @@ fn refusal(side: &str, path: &str, status: u16, effect: &Effect) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = (status, axum::Json(error_body(side, path, status.as_u16()))).into_response();
     if let Some(seconds) = effect.retry_after {
-        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        answer
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     answer
 }
@@ -148,12 +163,22 @@ pub fn error_body(side: &str, path: &str, status: u16) -> Value {
 /// The same answer with its full length promised and its body broken off.
 async fn truncate(answer: Response, bytes: usize) -> Response {
     let (mut head, body) = answer.into_parts();
-    let Ok(whole) = body.collect().await.map(http_body_util::Collected::to_bytes) else { return cut_off() };
+    let Ok(whole) = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+    else {
+        return cut_off();
+    };
     if whole.len() <= bytes {
         return Response::from_parts(head, Body::from(whole));
     }
-    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
-    let parts = [Ok::<Bytes, std::io::Error>(whole.slice(..bytes)), Err(std::io::Error::other("cut on demand"))];
+    head.headers
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
+    let parts = [
+        Ok::<Bytes, std::io::Error>(whole.slice(..bytes)),
+        Err(std::io::Error::other("cut on demand")),
+    ];
     // The break comes on a later poll, so that the first part has left before the connection goes.
     let broken = stream::unfold(parts.into_iter(), |mut rest| async move {
         tokio::task::yield_now().await;

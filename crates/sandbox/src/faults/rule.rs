@@ -84,7 +84,11 @@ impl Share {
             Self::Number(share) if share <= 1.0 => share > 0.0 && rng.f64() < share,
             Self::Number(left) => {
                 // The last of a count must not turn into the share 1, which means all.
-                *self = if left < 3.0 { Self::Last } else { Self::Number(left - 1.0) };
+                *self = if left < 3.0 {
+                    Self::Last
+                } else {
+                    Self::Number(left - 1.0)
+                };
                 true
             }
             Self::Last => {
@@ -130,11 +134,17 @@ pub struct HintRule {
 pub(super) fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
     let parts: Vec<_> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
     for part in middle {
-        let Some(at) = rest.find(part) else { return false };
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
         rest = &rest[at + part.len()..];
     }
     rest.ends_with(last)
