@@ -64,8 +64,10 @@ pub enum Outcome {
         /// Milliseconds from the first byte sent to the end of the body.
         took_ms: u64,
     },
-    /// No answer in time, or no connection.
+    /// No connection, or one that broke.
     Failed,
+    /// A connection, but no answer in time.
+    TimedOut,
 }
 
 impl Outcome {
@@ -103,6 +105,7 @@ impl State {
 
     /// Takes what is due, the earliest first, in order of creation where times are equal.
     pub fn take_due(&mut self) -> Vec<Delivery> {
+        graph::tick(self);
         let now = self.now_ms();
         let (mut due, later): (Vec<_>, Vec<_>) = self
             .outbox
@@ -163,11 +166,12 @@ pub async fn pump(ctx: Shared) {
             let mut state = ctx.lock();
             let due = state.take_due();
             let now = state.now_ms();
+            // What time alone brings about at Graph (a subscription ends) comes in time as well.
+            let next = [state.next_due_ms(), graph::next_event_ms(&state)];
+            let next = next.into_iter().flatten().min();
             (
                 due,
-                state
-                    .next_due_ms()
-                    .map(|at| u64::try_from(at - now).unwrap_or(0).max(1)),
+                next.map(|at| u64::try_from(at - now).unwrap_or(0).max(1)),
             )
         };
         for delivery in due {
@@ -255,7 +259,11 @@ impl Post for HttpPost {
             Ok(outcome) => outcome,
             Err(error) => {
                 tracing::debug!(source = ?delivery.source, owner = delivery.owner, timeout = error.is_timeout(), "delivery failed");
-                Outcome::Failed
+                if error.is_timeout() && !error.is_connect() {
+                    Outcome::TimedOut
+                } else {
+                    Outcome::Failed
+                }
             }
         }
     }

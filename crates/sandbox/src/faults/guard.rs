@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::{Cut, CutOff, Effect, Stale};
 use crate::{
     calls::{Entry, Ticket},
+    graph,
     state::Shared,
 };
 
@@ -39,6 +40,14 @@ pub async fn guard(State(ctx): State<Shared>, mut request: Request, next: Next) 
     };
     let entry = Entry::new(side, &method, &path, &by);
     let ticket = Ticket::open(&ctx, if batch { entry.uncounted() } else { entry });
+    // Graph's limits count a call for all the time it takes, its latency and its faults included.
+    let _permit = match graph::admit(&ctx, request.uri().path(), request.headers()) {
+        Ok(permit) => permit,
+        Err(throttled) => {
+            ticket.close(throttled.status().as_u16());
+            return *throttled;
+        }
+    };
     let (latency, effect) = {
         let mut guard = ctx.lock();
         let state = &mut *guard;
@@ -61,7 +70,11 @@ pub async fn guard(State(ctx): State<Shared>, mut request: Request, next: Next) 
         return cut_off();
     }
     if let Some(status) = effect.status {
-        let answer = refusal(side, &path, status, &effect);
+        let answer = if side == "graph" {
+            graph::refused_on_demand(&ctx, request.headers(), &path, status, effect.retry_after)
+        } else {
+            refusal(side, &path, status, &effect)
+        };
         ticket.close(answer.status().as_u16());
         return answer;
     }

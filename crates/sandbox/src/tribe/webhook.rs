@@ -176,7 +176,7 @@ pub fn delivered(state: &mut State, mut delivery: Delivery, outcome: &Outcome) {
     let Some(hook) = hook else { return };
     hook.last_status = match outcome {
         Outcome::Answer { status, .. } => Some(*status),
-        Outcome::Failed => None,
+        Outcome::Failed | Outcome::TimedOut => None,
     };
     if outcome.accepted() {
         hook.delivered += 1;
