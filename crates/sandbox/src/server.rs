@@ -122,7 +122,7 @@ impl Sandbox {
     }
 }
 
-/// A sandbox that listens.
+/// A sandbox that listens; dropping it stops it without waiting for anything.
 pub struct Running {
     /// Where.
     pub addr: SocketAddr,
@@ -135,10 +135,16 @@ pub struct Running {
 
 impl Running {
     /// Stops listening, lets answers under way end (two seconds at most), and ends the pump.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(mut self) {
         let _ = self.stop.send(true);
         self.pump.abort();
-        let _ = self.serve.await;
+        let _ = (&mut self.serve).await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.pump.abort();
     }
 }
 

@@ -49,11 +49,8 @@ pub fn router() -> Router<Shared> {
 
 /// What was asked for, from a body that may be empty.
 fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Refusal> {
-    let bytes: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) {
-        b"{}"
-    } else {
-        bytes
-    };
+    let empty = matches!(bytes.trim_ascii(), b"" | b"null");
+    let bytes: &[u8] = if empty { b"{}" } else { bytes };
     serde_json::from_slice(bytes).map_err(|error| Refusal::bad(error.to_string()))
 }
 

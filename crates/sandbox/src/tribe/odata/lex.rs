@@ -87,7 +87,7 @@ fn run(text: &str) -> Result<Token, Refusal> {
     if first.is_ascii_digit() || matches!(first, '-' | '+' | '.') {
         return literal(text);
     }
-    if text.contains(':') {
+    if text.contains(':') && !text.contains(['+', '-']) {
         return Err(Refusal::new(501, "Lambda expressions are not implemented."));
     }
     let parts: Vec<String> = text.split('/').map(str::to_owned).collect();

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     Refusal,
-    eval::World,
+    eval::{self, World},
     query::{Expand, Query},
     select::select,
 };
@@ -15,7 +15,7 @@ use crate::tribe::{
     value,
 };
 
-/// Refuses names in `$select` and `$expand` that the type does not have.
+/// Refuses names that the type does not have, in nested options too.
 ///
 /// # Errors
 /// 400.
@@ -27,6 +27,12 @@ pub fn check(world: &World<'_>, kind: &str, query: &Query) -> Result<(), Refusal
         {
             return Err(unknown(name));
         }
+    }
+    if let Some(filter) = &query.filter {
+        eval::check(world.schema, kind, filter)?;
+    }
+    for (path, _) in &query.order {
+        eval::path_type(world.schema, kind, path)?;
     }
     for expand in &query.expand {
         let nav = world

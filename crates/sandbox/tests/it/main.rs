@@ -1,0 +1,13 @@
+//! The sandbox over real HTTP, and in process: one binary, a module per subject.
+
+mod common;
+
+mod core_calls;
+mod core_control;
+mod core_faults;
+mod core_process;
+mod core_server;
+mod tribe_hooks;
+mod tribe_read;
+mod tribe_sign_in;
+mod tribe_write;
