@@ -146,10 +146,13 @@ impl Ctx {
         sent
     }
 
-    /// When [`Ctx::pump_once`] has something to do next.
+    /// When [`Ctx::pump_once`] has something to do next: a delivery, or what time alone brings
+    /// about at Graph (a subscription ends).
     #[must_use]
     pub fn next_due_ms(&self) -> Option<i64> {
-        self.lock().next_due_ms()
+        let state = self.lock();
+        let next = [state.next_due_ms(), graph::next_event_ms(&state)];
+        next.into_iter().flatten().min()
     }
 }
 
@@ -162,18 +165,10 @@ pub async fn pump(ctx: Shared) {
     let mut tasks = tokio::task::JoinSet::new();
     loop {
         while tasks.try_join_next().is_some() {}
-        let (due, next_in_ms) = {
-            let mut state = ctx.lock();
-            let due = state.take_due();
-            let now = state.now_ms();
-            // What time alone brings about at Graph (a subscription ends) comes in time as well.
-            let next = [state.next_due_ms(), graph::next_event_ms(&state)];
-            let next = next.into_iter().flatten().min();
-            (
-                due,
-                next.map(|at| u64::try_from(at - now).unwrap_or(0).max(1)),
-            )
-        };
+        let due = ctx.lock().take_due();
+        let now = ctx.lock().now_ms();
+        let next = ctx.next_due_ms();
+        let next_in_ms = next.map(|at| u64::try_from(at - now).unwrap_or(0).max(1));
         for delivery in due {
             let lane = lanes
                 .entry(delivery.owner.clone())

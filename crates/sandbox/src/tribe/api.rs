@@ -1,13 +1,15 @@
-//! The HTTP side of data and webhooks: `/v1/odata/…`, `/v1/webhooks`.
+//! The HTTP side of data, `/v1/odata/…`, and who calls; [`hooks`]: of webhooks.
+
+mod hooks;
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::{IntoResponse, Response},
-    routing::{any, delete, get},
+    routing::any,
 };
 use http::{Method, StatusCode, header, request::Parts};
 use serde_json::{Map, Value, json};
@@ -24,14 +26,12 @@ use super::{
     },
     schema::{EMPLOYEE, set_name},
     store::Body,
-    value,
-    webhook::Webhook,
-    write,
+    value, write,
 };
 use crate::{
     deliver::Source,
     faults::Stale,
-    state::{Locked, Shared, accepts_hook},
+    state::{Locked, Shared},
 };
 
 /// Data and webhooks.
@@ -40,8 +40,7 @@ pub fn router() -> Router<Shared> {
         .route("/v1/odata", any(odata))
         .route("/v1/odata/", any(odata))
         .route("/v1/odata/{*path}", any(odata))
-        .route("/v1/webhooks", get(list_webhooks).post(create_webhook))
-        .route("/v1/webhooks/{id}", delete(delete_webhook))
+        .merge(hooks::router())
 }
 
 impl IntoResponse for Refusal {
@@ -249,7 +248,7 @@ fn read(
             .tribe
             .webhooks
             .iter()
-            .map(|(id, hook)| hook_json(*id, hook, false))
+            .map(|(id, hook)| hooks::shown(*id, hook, false))
             .collect();
         return Ok(
             Json(json!({"@odata.context": "$metadata#OData.Webhook", "value": hooks}))
@@ -410,110 +409,4 @@ fn entity(world: &World<'_>, id: Uuid, body: &Arc<Body>, query: &Query) -> Resul
         json!(format!("$metadata#OData.{}/$entity", set_name(&body.kind))),
     );
     Ok(Value::Object(object))
-}
-
-fn hook_json(id: Uuid, hook: &Webhook, secret: bool) -> Value {
-    let headers: Vec<_> = hook
-        .headers
-        .iter()
-        .map(|(name, value)| json!({"name": name, "value": value}))
-        .collect();
-    let mut body = json!({"id": id, "entityType": hook.entity_type, "webhookUrl": hook.url, "headers": headers});
-    if secret {
-        body["secret"] = hook.secret.clone().into();
-    }
-    body
-}
-
-async fn list_webhooks(State(ctx): State<Shared>, request: Request) -> Result<Response, Refusal> {
-    let state = ctx.lock();
-    caller(&state, &request.into_parts().0)?;
-    let hooks: Vec<_> = state
-        .tribe
-        .webhooks
-        .iter()
-        .map(|(id, hook)| hook_json(*id, hook, false))
-        .collect();
-    Ok(Json(hooks).into_response())
-}
-
-#[derive(serde::Deserialize)]
-struct NewHook {
-    #[serde(rename = "entityType")]
-    entity_type: String,
-    #[serde(rename = "webhookUrl")]
-    url: String,
-    #[serde(default)]
-    headers: Vec<NewHeader>,
-}
-
-#[derive(serde::Deserialize)]
-struct NewHeader {
-    name: String,
-    value: String,
-}
-
-async fn create_webhook(State(ctx): State<Shared>, request: Request) -> Result<Response, Refusal> {
-    let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 1 << 20)
-        .await
-        .map_err(|_| Refusal::new(413, "The body is too large."))?;
-    let mut state = ctx.lock();
-    if !caller(&state, &parts)?.writes {
-        return Err(Refusal::new(403, "The scope does not allow writing."));
-    }
-    let new: NewHook = serde_json::from_slice(&body)
-        .map_err(|_| Refusal::bad("entityType and webhookUrl are mandatory."))?;
-    if state.tribe.schema.get(&new.entity_type).is_none() {
-        return Err(Refusal::bad("The entityType is unknown: it takes dots."));
-    }
-    if !accepts_hook(&new.url) {
-        return Err(Refusal::bad("The webhookUrl must be https."));
-    }
-    let headers: Vec<_> = new.headers.into_iter().map(|h| (h.name, h.value)).collect();
-    let sound = |(name, value): &(String, String)| {
-        http::HeaderName::try_from(name).is_ok() && http::HeaderValue::try_from(value).is_ok()
-    };
-    if !headers.iter().all(sound) {
-        return Err(Refusal::bad("A header cannot be sent."));
-    }
-    let own = state.options.tribe.secret_per_webhook;
-    let secret = if own {
-        state.secret("whs_")
-    } else {
-        state.tribe.webhook_secret.clone()
-    };
-    let id = state.guid();
-    let hook = Webhook {
-        entity_type: new.entity_type,
-        url: new.url,
-        headers,
-        secret,
-        delivered: 0,
-        failed: 0,
-        last_status: None,
-    };
-    let answer = hook_json(id, &hook, state.options.tribe.return_secret);
-    state.tribe.webhooks.insert(id, hook);
-    Ok((StatusCode::CREATED, Json(answer)).into_response())
-}
-
-async fn delete_webhook(
-    State(ctx): State<Shared>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, Refusal> {
-    let mut state = ctx.lock();
-    if !caller(&state, &request.into_parts().0)?.writes {
-        return Err(Refusal::new(403, "The scope does not allow writing."));
-    }
-    let id = Uuid::parse_str(&id).map_err(|_| Refusal::bad("The id is no GUID."))?;
-    state
-        .tribe
-        .webhooks
-        .remove(&id)
-        .ok_or_else(|| Refusal::missing("There is no such webhook."))?;
-    let owner = id.to_string();
-    state.outbox.retain(|delivery| delivery.owner != owner);
-    Ok(StatusCode::NO_CONTENT.into_response())
 }
