@@ -8,6 +8,7 @@ mod core_faults;
 mod core_process;
 mod core_server;
 mod tribe_hooks;
+mod tribe_query;
 mod tribe_read;
 mod tribe_sign_in;
 mod tribe_write;
