@@ -302,11 +302,7 @@ struct Watched {
 }
 
 /// The mailbox and folder that a resource names, and its query.
-fn place(
-    state: &State,
-    caller: &Caller,
-    resource: &str,
-) -> Result<Watched, Fail> {
+fn place(state: &State, caller: &Caller, resource: &str) -> Result<Watched, Fail> {
     let target = if resource.starts_with('/') {
         resource.to_owned()
     } else {

@@ -41,8 +41,8 @@ pub(super) enum Mode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     Ask,
-    Accept { mailbox: String },
-    Cancel,
+    Allow { login: String },
+    Deny,
 }
 
 fn field<'a>(params: &'a Params, name: &str) -> &'a str {
@@ -122,14 +122,14 @@ pub(super) fn authorize(
     let hinted = hinted.filter(|_| prompt != "select_account");
     let automatic = state.auto_consent || field(&params, "auto") == "1";
     let user_id = match decision {
-        Decision::Cancel => {
+        Decision::Deny => {
             return back.refuse(
                 mode,
                 "access_denied",
                 "AADSTS65004: User declined to consent to access the app.",
             );
         }
-        Decision::Accept { mailbox } => match state.user(mailbox).map(|user| user.user_id) {
+        Decision::Allow { login } => match state.user(login).map(|user| user.user_id) {
             Some(user_id) => user_id,
             None => {
                 let error = Some("There is no account with this address.".to_owned());
@@ -283,7 +283,7 @@ pub(super) fn admin_consent(
     ];
     let automatic = state.auto_consent || field(&params, "auto") == "1";
     match decision {
-        Decision::Cancel => {
+        Decision::Deny => {
             fields.push(("error", "access_denied".to_owned()));
             fields.push((
                 "error_description",

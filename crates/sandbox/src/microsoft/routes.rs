@@ -88,14 +88,13 @@ async fn consent_form(
 }
 
 /// The form carries the whole request along; what stands in the address only fills gaps, so that
-/// a post of `mailbox` alone to the authorize address is a sign-in too.
+/// a post of `login` alone to the authorize address is a sign-in too.
 fn decided(query: &mut Params, form: Params) -> (Params, Decision) {
     query.extend(form);
+    let login = query.remove("login").unwrap_or_default();
     let decision = match query.remove("decision").as_deref() {
-        Some("cancel") => Decision::Cancel,
-        _ => Decision::Accept {
-            mailbox: query.remove("mailbox").unwrap_or_default(),
-        },
+        Some("deny") => Decision::Deny,
+        _ => Decision::Allow { login },
     };
     (std::mem::take(query), decision)
 }

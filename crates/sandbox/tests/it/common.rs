@@ -42,7 +42,7 @@ pub(crate) fn loopback() -> SocketAddr {
 /// A running sandbox and a token for its CRM.
 pub(crate) struct World {
     // Dropping it stops the sandbox.
-    _running: Running,
+    pub(crate) running: Running,
     pub(crate) base: String,
     pub(crate) http: reqwest::Client,
     pub(crate) token: String,
@@ -67,7 +67,7 @@ impl World {
             .expect("a sandbox");
         let base = format!("http://{}", running.addr);
         let mut world = Self {
-            _running: running,
+            running,
             base,
             http: client(),
             token: String::new(),
