@@ -1,0 +1,21 @@
+//! The sandbox over real HTTP, and in process: one binary, a module per subject.
+
+mod common;
+
+mod core_calls;
+mod core_control;
+mod core_faults;
+mod core_process;
+mod core_server;
+mod graph_contacts;
+mod graph_delivery;
+mod graph_delta;
+mod graph_limits;
+mod graph_notify;
+mod microsoft_sign_in;
+mod office;
+mod tribe_hooks;
+mod tribe_query;
+mod tribe_read;
+mod tribe_sign_in;
+mod tribe_write;
