@@ -1,6 +1,8 @@
 //! tribelink keeps the people of a Tribe CRM and the Outlook address books of its users in step.
 //!
 //! # Map
+//! - [`app`]: everything wired together; start here. [`crms`]: the CRM client of each environment.
+//! - [`api`], [`intake`], [`activation`]: what comes in over HTTP. [`ports`]: between the rooms.
 //! - [`engine`]: hints in, writes out.
 //! - [`config`]: what the administrator chose.
 //! - [`remote`], [`tribe`], [`graph`]: ports and clients of both remotes.
@@ -15,9 +17,11 @@
 
 pub mod activation;
 pub mod api;
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crms;
 pub mod doctor;
 pub mod engine;
 pub mod environment;

@@ -67,6 +67,11 @@ pub fn user_row(user: UserId) -> String {
     user.to_string()
 }
 
+/// The row of an environment's tokens.
+pub fn environment_row(environment: &tribelink_plan::ids::EnvironmentId) -> String {
+    format!("environment/{environment}")
+}
+
 /// The row of something that is found by a hash: lower-case hex.
 pub fn hash_row(hash: &[u8; 32]) -> String {
     hex(hash)

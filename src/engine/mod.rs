@@ -12,10 +12,11 @@
 //! - [`environment`]: Tribe hints, poll, sweep, webhook registration, fan-out.
 //! - [`mailbox`]: one user's job: gather, plan, execute, record; delta, listing, subscription.
 //! - [`retry`]: how long to wait, and when to park (pure). [`trail`]: audit lines (pure but for the
-//!   vault).
+//!   vault). [`explain`]: why a person is, or is not, in a mailbox.
 
 pub mod environment;
 
+pub mod explain;
 pub mod lease;
 pub mod mailbox;
 pub mod people;

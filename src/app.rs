@@ -1,0 +1,408 @@
+//! Everything wired together, once: the only place that knows every room.
+
+use std::{
+    future::Future,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use axum::Router;
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tribelink_plan::ids::EnvironmentId;
+
+use crate::{
+    activation::{self, Activation, tokens::Keeper},
+    api::{self, Api},
+    clock::{Clock, SystemClock},
+    config::{Config, Credential, Database},
+    crms::{self, Clients},
+    engine::{self, Engine, explain::Explain, schedule::Scheduler},
+    graph::{
+        client::Client as GraphClient,
+        sign_in::{self, Certificate, Platform},
+    },
+    intake::{
+        Intake,
+        door::{Configured, Doors},
+        subscriptions::Subscriptions,
+    },
+    random::{Random, SystemRandom},
+    remote::{Silent, Transport, http::HttpTransport, http::Origin},
+    server::{self, Limits},
+    store::{
+        self, Change, Environment, Guard, Store,
+        sqlite::{self, SqliteStore},
+    },
+    telemetry::Metrics,
+    vault::{FingerprintKey, KeyRing, Vault},
+};
+
+/// Longest answer of Graph that is read: a page of 1,000 contacts is about 3 MiB.
+const MAX_ANSWER: usize = 32 << 20;
+
+/// The name of the environment that the configuration describes.
+pub const DEFAULT_ENVIRONMENT: &str = "default";
+
+/// How often what the metrics have gathered is folded.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database cannot be used.
+    #[error("database: {0}")]
+    Store(#[from] store::Error),
+    /// This database is not built in.
+    #[error("database.url must begin with sqlite:; this version has no other database")]
+    Database,
+    /// No key seals what is kept.
+    #[error(
+        "security.encryption_keys is missing; make a key with `tribelink keys new`, and keep it outside the database"
+    )]
+    NoKey,
+    /// A part of the configuration cannot be used.
+    #[error("{0}")]
+    Config(String),
+    /// What is sealed does not open.
+    #[error("{0}")]
+    Vault(#[from] crate::vault::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {why}")]
+    Listen {
+        /// `server.listen`
+        address: std::net::SocketAddr,
+        /// What the system said.
+        why: std::io::Error,
+    },
+}
+
+/// The parts that a simulation brings itself.
+pub struct Parts {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    /// In place of HTTP; `None`: HTTP.
+    pub transport: Option<Arc<dyn Transport>>,
+    /// Renders the metrics.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// The service, not running yet.
+pub struct App {
+    /// Every route.
+    pub router: Router,
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Set when the service begins to shut down.
+    pub draining: Arc<AtomicBool>,
+}
+
+/// Opens the database that the configuration names.
+///
+/// # Errors
+/// It cannot be opened or is of another kind than this version has.
+pub async fn open_store(database: &Database) -> Result<Arc<dyn Store>, Error> {
+    let url = database.url.expose_secret();
+    if !url.starts_with("sqlite:") {
+        return Err(Error::Database);
+    }
+    let opened = SqliteStore::open(url, sqlite::Settings::default()).await?;
+    Ok(Arc::new(opened))
+}
+
+/// Wires the service.
+///
+/// # Errors
+/// Something of the configuration cannot be used, or what is stored does not open.
+pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
+    let Parts {
+        store,
+        clock,
+        random,
+        transport,
+        metrics,
+    } = parts;
+    let ring = key_ring(config)?;
+    let vault = Arc::new(Vault::new(ring, Arc::clone(&random)));
+    ensure_environment(store.as_ref(), &vault, random.as_ref(), clock.now_ms()).await?;
+    let scheduler = Arc::new(Scheduler::default());
+    let microsoft = microsoft_transport(config, transport.clone())?;
+    let sign_in = Arc::new(platform(
+        config,
+        Arc::clone(&microsoft),
+        Arc::clone(&clock),
+        Arc::clone(&random),
+    )?);
+    let outlook = Arc::new(GraphClient::new(
+        config.microsoft.graph_url.clone(),
+        microsoft,
+        Arc::clone(&clock),
+        Arc::new(Silent),
+    ));
+    let clients = Clients::new(
+        &config.tribe,
+        &config.worker,
+        Arc::clone(&store),
+        Arc::clone(&vault),
+        Arc::clone(&clock),
+        Arc::new(Silent),
+        transport,
+    );
+    let crms = Arc::new(clients.map_err(|error| Error::Config(error.to_string()))?);
+    let subscriptions = Arc::new(Subscriptions::new(Arc::clone(&store), Arc::clone(&clock)));
+    subscriptions.fill().await?;
+    let activation = Arc::new(Activation {
+        store: Arc::clone(&store),
+        vault: Arc::clone(&vault),
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+        crms: Arc::clone(&crms) as _,
+        sign_in: Arc::clone(&sign_in) as _,
+        outlook: Arc::clone(&outlook) as _,
+        wake: Arc::clone(&scheduler) as _,
+        subscriptions: Arc::clone(&subscriptions),
+        settings: activation::Settings {
+            lease: config.worker.lease,
+            ..activation::Settings::new(config.server.public_url.clone())
+        },
+    });
+    let ports = engine::Ports {
+        store: Arc::clone(&store),
+        crms: Arc::clone(&crms) as _,
+        outlook: outlook as _,
+        keeper: Arc::new(Keeper::new(
+            Arc::clone(&store),
+            Arc::clone(&vault),
+            Arc::clone(&clock),
+            sign_in as _,
+        )),
+        activation: Arc::clone(&activation),
+        vault: Arc::clone(&vault),
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+    };
+    let engine = Arc::new(Engine::new(
+        ports,
+        engine_settings(config),
+        Arc::clone(&scheduler),
+    ));
+    let draining = Arc::new(AtomicBool::new(false));
+    let api = Arc::new(Api {
+        store: Arc::clone(&store),
+        vault: Arc::clone(&vault),
+        clock: Arc::clone(&clock),
+        random,
+        crms: crms as _,
+        wake: Arc::clone(&scheduler) as _,
+        activation,
+        intake: Arc::new(Intake {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            wake: scheduler as _,
+            doors: Doors::new(Arc::clone(&store), vault, clock, configured(config)),
+            subscriptions,
+        }),
+        explainer: Arc::new(Explain::new(Arc::clone(&engine))),
+        metrics,
+        draining: Arc::clone(&draining),
+        settings: api::Settings {
+            public_url: config.server.public_url.clone(),
+            max_body: config.server.max_body,
+            tokens: config.security.tokens(),
+            metrics_access: config.telemetry.metrics_access,
+        },
+    });
+    Ok(App {
+        router: api::router(api),
+        engine,
+        store,
+        draining,
+    })
+}
+
+/// Runs the service until `shutdown` is done, then drains within `server.shutdown_grace`.
+///
+/// # Errors
+/// It cannot start. Once it runs, it heals by itself.
+pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let address = config.server.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|why| Error::Listen { address, why })?;
+    // A key is asked for before the database is touched: nothing is kept that nobody could seal.
+    key_ring(&config)?;
+    let store = open_store(&config.database).await?;
+    let metrics = Metrics::install().map_err(|error| Error::Config(error.to_string()))?;
+    let rendered = metrics.clone();
+    let app = build(
+        &config,
+        Parts {
+            store,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            transport: None,
+            metrics: Arc::new(move || rendered.render()),
+        },
+    )
+    .await?;
+    let ended = CancellationToken::new();
+    let upkeep = tokio::spawn({
+        let ended = ended.clone();
+        async move {
+            while !ended.is_cancelled() {
+                metrics.upkeep();
+                tokio::select! {
+                    () = ended.cancelled() => {}
+                    () = tokio::time::sleep(UPKEEP) => {}
+                }
+            }
+        }
+    });
+    tracing::info!(%address, public_url = %config.server.public_url, version = env!("CARGO_PKG_VERSION"), "ready");
+    run(app, listener, &config, shutdown).await;
+    ended.cancel();
+    let _ = upkeep.await;
+    Ok(())
+}
+
+/// Runs a wired service on a listener until `shutdown` is done, then drains it.
+pub async fn run(
+    app: App,
+    listener: TcpListener,
+    config: &Config,
+    shutdown: impl Future<Output = ()>,
+) {
+    let ended = CancellationToken::new();
+    let engine = tokio::spawn({
+        let (engine, ended) = (Arc::clone(&app.engine), ended.clone());
+        async move { engine.run(ended).await }
+    });
+    let draining = Arc::clone(&app.draining);
+    let stopping = ended.clone();
+    let shutdown = async move {
+        shutdown.await;
+        draining.store(true, std::sync::atomic::Ordering::Relaxed);
+        stopping.cancel();
+    };
+    let grace = config.server.shutdown_grace;
+    server::serve(listener, app.router, Limits::of(&config.server), shutdown).await;
+    if tokio::time::timeout(grace, engine).await.is_err() {
+        tracing::warn!("a job did not end within the grace; its lease ends by itself");
+    }
+}
+
+fn key_ring(config: &Config) -> Result<KeyRing, Error> {
+    if config.security.encryption_keys.is_empty() {
+        return Err(Error::NoKey);
+    }
+    config.security.key_ring().map_err(|errors| {
+        let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Error::Config(all.join("; "))
+    })
+}
+
+/// Makes the environment that the configuration describes, once.
+async fn ensure_environment(
+    store: &dyn Store,
+    vault: &Vault,
+    random: &dyn Random,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let id = EnvironmentId::from(DEFAULT_ENVIRONMENT);
+    if let Some(known) = store.environment(&id).await? {
+        // A lost key fails here, at start, rather than as a million edits.
+        FingerprintKey::open(vault, &id, &known.fingerprint_key)?;
+        return Ok(());
+    }
+    let fresh = Environment {
+        fingerprint_key: FingerprintKey::generate(random).seal(vault, &id),
+        id,
+        organization: None,
+        settings: None,
+        polled_ms: 0,
+        chores_due_ms: now_ms,
+        swept_ms: 0,
+        throttled_until_ms: 0,
+    };
+    Ok(store
+        .commit(&Guard::None, vec![Change::PutEnvironment(fresh)])
+        .await?)
+}
+
+fn microsoft_transport(
+    config: &Config,
+    given: Option<Arc<dyn Transport>>,
+) -> Result<Arc<dyn Transport>, Error> {
+    if let Some(transport) = given {
+        return Ok(transport);
+    }
+    let allowed = [&config.microsoft.graph_url, &config.microsoft.login_url]
+        .into_iter()
+        .filter_map(Origin::of)
+        .collect();
+    let transport = HttpTransport::new(allowed, crms::USER_AGENT, MAX_ANSWER);
+    Ok(Arc::new(
+        transport.map_err(|error| Error::Config(error.to_string()))?,
+    ))
+}
+
+fn platform(
+    config: &Config,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Result<Platform, Error> {
+    let refused = |error: &dyn std::fmt::Display| Error::Config(format!("microsoft: {error}"));
+    let credential = match &config.microsoft.credential {
+        Credential::Secret(secret) => sign_in::Credential::Secret(secret.clone()),
+        Credential::Certificate {
+            certificate,
+            private_key,
+        } => sign_in::Credential::Certificate(
+            Certificate::from_pem(certificate, private_key).map_err(|error| refused(&error))?,
+        ),
+    };
+    let settings = sign_in::Settings {
+        login_url: config.microsoft.login_url.clone(),
+        tenant: config.microsoft.tenant.clone(),
+        client_id: config.microsoft.client_id.clone(),
+        credential,
+    };
+    Platform::new(settings, transport, clock, random, Arc::new(Silent))
+        .map_err(|error| refused(&error))
+}
+
+fn configured(config: &Config) -> Configured {
+    Configured {
+        signature_header: config.tribe.signature_header.clone(),
+        secrets: config
+            .tribe
+            .webhook_secrets
+            .iter()
+            .map(|known| (known.webhook.clone(), known.secret.clone()))
+            .collect(),
+    }
+}
+
+fn engine_settings(config: &Config) -> engine::Settings {
+    engine::Settings {
+        policy: config.sync.policy.clone(),
+        instance: config.server.instance.clone(),
+        shadow: config.sync.shadow,
+        lease: config.worker.lease,
+        mailboxes: config.worker.mailboxes,
+        delta_interval: config.sync.delta_interval,
+        poll_interval: config.sync.poll_interval,
+        sweep_interval: config.sync.sweep_interval,
+        public_url: config.server.public_url.to_string(),
+        register_webhooks: config.tribe.register_webhooks,
+        undo: config.audit.undo,
+    }
+}

@@ -1,0 +1,348 @@
+//! The CRM client of each environment, made from its settings and kept.
+
+use std::{
+    collections::HashMap,
+    str::FromStr as _,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tribelink_plan::ids::EnvironmentId;
+use url::Url;
+
+use crate::{
+    clock::Clock,
+    config,
+    environment::{Paths, Settings},
+    ports::Crms,
+    remote::{self, Observer, Transport, http::HttpTransport, http::Origin},
+    sealed,
+    store::{self, Change, Environment, Guard, Sealed, Store},
+    tribe::{
+        Crm,
+        client::{self, Client, ReadMode},
+        names::{Names, Path, PersonSet},
+        sign_in::{
+            Application, AuthorizationCode, ClientCredentials, SaveTokens, TokenSource, Tokens,
+        },
+    },
+    vault::{Vault, column},
+};
+
+/// Longest answer of Tribe that is read.
+pub const MAX_ANSWER: usize = 64 << 20;
+
+/// What identifies this program to the remotes.
+pub const USER_AGENT: &str = concat!("tribelink/", env!("CARGO_PKG_VERSION"));
+
+/// How a client is made.
+#[derive(Clone)]
+struct Recipe {
+    api_url: Url,
+    auth_url: Url,
+    client_id: String,
+    client_secret: SecretString,
+    scope: String,
+    by_code: bool,
+    read: ReadMode,
+    names: Names,
+}
+
+/// The clients.
+pub struct Clients {
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    write_timeout: Duration,
+    default: Recipe,
+    /// A transport in place of HTTP, for simulation.
+    transport: Option<Arc<dyn Transport>>,
+    made: Mutex<HashMap<EnvironmentId, (Option<Sealed>, Arc<dyn Crm>)>>,
+}
+
+/// A configured name cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("tribe.{key}: {why}")]
+pub struct BadNames {
+    key: &'static str,
+    why: crate::tribe::names::BadName,
+}
+
+impl Clients {
+    /// Clients for the environment that the configuration describes, and for those in the store.
+    ///
+    /// # Errors
+    /// A configured name or path cannot be one of Tribe's.
+    pub fn new(
+        tribe: &config::Tribe,
+        worker: &config::Worker,
+        store: Arc<dyn Store>,
+        vault: Arc<Vault>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        transport: Option<Arc<dyn Transport>>,
+    ) -> Result<Clients, BadNames> {
+        let names = Names {
+            manager: paths("names.manager", &tribe.names.manager)?,
+            owners: paths("names.owners", &tribe.names.owners)?,
+            former: paths("names.former", &tribe.names.former)?,
+            function: tribe.names.function.clone(),
+            person_sets: sets(tribe.person_sets.iter().map(|set| set.as_str()))?,
+        };
+        Ok(Clients {
+            default: Recipe {
+                api_url: tribe.api_url.clone(),
+                auth_url: tribe.auth_url.clone(),
+                client_id: tribe.client_id.clone(),
+                client_secret: tribe.client_secret.clone(),
+                scope: tribe.scope.clone(),
+                by_code: tribe.grant == config::Grant::AuthorizationCode,
+                read: match tribe.read {
+                    config::ReadStyle::Expand => ReadMode::Expand,
+                    config::ReadStyle::Sets => ReadMode::Sets,
+                },
+                names,
+            },
+            // A write's time limit lies under the lease's life, whatever that is (design, shape 5).
+            write_timeout: (worker.lease * 2 / 3).min(Duration::from_secs(20)),
+            store,
+            vault,
+            clock,
+            observer,
+            transport,
+            made: Mutex::default(),
+        })
+    }
+
+    fn recipe(&self, environment: &Environment) -> Result<Recipe, remote::Error> {
+        let refused = |why: String| remote::Error::Application(why);
+        let settings =
+            Settings::open(&self.vault, environment).map_err(|error| refused(error.to_string()))?;
+        let Some(settings) = settings else {
+            return Ok(self.default.clone());
+        };
+        let origin = |text: Option<String>, default: &Url| match text {
+            None => Ok(default.clone()),
+            Some(text) => Url::parse(&text)
+                .map_err(|_| refused("an address of the environment is not one".to_owned())),
+        };
+        let by_code = settings.grant.as_deref() == Some("authorization_code");
+        let mut names = Names::default();
+        for (key, value) in settings.names {
+            let list = match value {
+                Paths::One(path) => vec![path],
+                Paths::Many(paths) => paths,
+            };
+            let bad = |error: BadNames| refused(error.to_string());
+            match key.as_str() {
+                "manager" => names.manager = paths("names.manager", &list).map_err(bad)?,
+                "owners" => names.owners = paths("names.owners", &list).map_err(bad)?,
+                "former" => names.former = paths("names.former", &list).map_err(bad)?,
+                "function" => names.function = list.into_iter().next().unwrap_or(names.function),
+                _ => {
+                    return Err(refused(format!(
+                        "the environment's names.{key} is not known"
+                    )));
+                }
+            }
+        }
+        if let Some(list) = settings.person_sets {
+            names.person_sets = sets(list.iter().map(String::as_str))
+                .map_err(|error| refused(error.to_string()))?;
+        }
+        let usual = if by_code {
+            "read write offline"
+        } else {
+            "read write"
+        };
+        Ok(Recipe {
+            api_url: origin(settings.api_url, &self.default.api_url)?,
+            auth_url: origin(settings.auth_url, &self.default.auth_url)?,
+            client_id: settings.client_id,
+            client_secret: SecretString::from(settings.client_secret),
+            scope: settings.scope.unwrap_or_else(|| usual.to_owned()),
+            by_code,
+            read: match settings.read.as_deref() {
+                Some("sets") => ReadMode::Sets,
+                _ => ReadMode::Expand,
+            },
+            names,
+        })
+    }
+
+    fn make(
+        &self,
+        environment: &EnvironmentId,
+        recipe: Recipe,
+    ) -> Result<Arc<dyn Crm>, remote::Error> {
+        let transport = self.transport_to(&[&recipe.api_url, &recipe.auth_url])?;
+        let application = Application::new(
+            &recipe.auth_url,
+            &recipe.client_id,
+            &recipe.client_secret,
+            &recipe.scope,
+            Arc::clone(&transport),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.observer),
+        );
+        let tokens: Arc<dyn TokenSource> = if recipe.by_code {
+            let keep = Kept {
+                environment: environment.clone(),
+                store: Arc::clone(&self.store),
+                vault: Arc::clone(&self.vault),
+                clock: Arc::clone(&self.clock),
+            };
+            Arc::new(AuthorizationCode::new(application, Arc::new(keep)))
+        } else {
+            Arc::new(ClientCredentials::new(application))
+        };
+        let settings = client::Settings {
+            read: recipe.read,
+            names: recipe.names,
+            write_timeout: self.write_timeout,
+            ..client::Settings::new(recipe.api_url)
+        };
+        Ok(Arc::new(Client::new(
+            settings,
+            transport,
+            tokens,
+            Arc::clone(&self.clock),
+            Arc::clone(&self.observer),
+        )))
+    }
+
+    fn transport_to(&self, origins: &[&Url]) -> Result<Arc<dyn Transport>, remote::Error> {
+        if let Some(transport) = &self.transport {
+            return Ok(Arc::clone(transport));
+        }
+        let allowed = origins.iter().filter_map(|url| Origin::of(url)).collect();
+        let transport = HttpTransport::new(allowed, USER_AGENT, MAX_ANSWER)
+            .map_err(|error| remote::Error::Application(error.to_string()))?;
+        Ok(Arc::new(transport))
+    }
+}
+
+#[async_trait]
+impl Crms for Clients {
+    async fn crm(
+        &self,
+        environment: &EnvironmentId,
+    ) -> Result<Option<Arc<dyn Crm>>, remote::Error> {
+        let row = self
+            .store
+            .environment(environment)
+            .await
+            .map_err(|error| remote::Error::Transient(error.to_string()))?;
+        let Some(row) = row else { return Ok(None) };
+        {
+            let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((settings, crm)) = made.get(environment)
+                && *settings == row.settings
+            {
+                return Ok(Some(Arc::clone(crm)));
+            }
+        }
+        let crm = self.make(environment, self.recipe(&row)?)?;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.insert(environment.clone(), (row.settings, Arc::clone(&crm)));
+        Ok(Some(crm))
+    }
+}
+
+fn paths(key: &'static str, list: &[String]) -> Result<Vec<Path>, BadNames> {
+    list.iter()
+        .map(|text| Path::from_str(text).map_err(|why| BadNames { key, why }))
+        .collect()
+}
+
+fn sets<'a>(list: impl Iterator<Item = &'a str>) -> Result<Vec<PersonSet>, BadNames> {
+    list.map(|text| {
+        PersonSet::from_str(text).map_err(|why| BadNames {
+            key: "person_sets",
+            why,
+        })
+    })
+    .collect()
+}
+
+/// The tokens of an environment connected by authorization code, where they outlive the process.
+struct Kept {
+    environment: EnvironmentId,
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Kept {
+    fn row(&self) -> String {
+        sealed::environment_row(&self.environment)
+    }
+}
+
+fn passing(error: impl std::fmt::Display) -> remote::Error {
+    remote::Error::Transient(error.to_string())
+}
+
+#[async_trait]
+impl SaveTokens for Kept {
+    async fn load(&self) -> Result<Option<Tokens>, remote::Error> {
+        let kept = self
+            .store
+            .environment_tokens(&self.environment)
+            .await
+            .map_err(passing)?;
+        let Some(kept) = kept else { return Ok(None) };
+        let row = self.row();
+        let open = |column, sealed| {
+            self.vault
+                .open_text(column, &row, sealed)
+                .map_err(|error| remote::Error::Application(error.to_string()))
+        };
+        Ok(Some(Tokens {
+            access: open(column::ACCESS_TOKEN, &kept.access)?,
+            refresh: Some(open(column::REFRESH_TOKEN, &kept.refresh)?),
+            expires_ms: kept.expires_ms,
+        }))
+    }
+
+    async fn save(&self, tokens: &Tokens) -> Result<(), remote::Error> {
+        let former = self
+            .store
+            .environment_tokens(&self.environment)
+            .await
+            .map_err(passing)?;
+        let expected = former.as_ref().map_or(0, |tokens| tokens.generation);
+        let consented_ms = former
+            .as_ref()
+            .map_or_else(|| self.clock.now_ms(), |tokens| tokens.consented_ms);
+        let row = self.row();
+        let seal = |column, text: &SecretString| self.vault.seal_text(column, &row, text);
+        let refresh = match (&tokens.refresh, former) {
+            (Some(refresh), _) => seal(column::REFRESH_TOKEN, refresh),
+            (None, Some(former)) => former.refresh,
+            (None, None) => {
+                return Err(remote::Error::Application(
+                    "Tribe returned no refresh token; add `offline` to tribe.scope".to_owned(),
+                ));
+            }
+        };
+        let put = Change::PutEnvironmentTokens {
+            environment: self.environment.clone(),
+            tokens: store::Tokens {
+                refresh,
+                access: seal(column::ACCESS_TOKEN, &tokens.access),
+                expires_ms: tokens.expires_ms,
+                generation: expected,
+                consented_ms,
+            },
+            expected,
+        };
+        self.store
+            .commit(&Guard::None, vec![put])
+            .await
+            .map_err(passing)
+    }
+}
