@@ -9,6 +9,7 @@ use super::{
     error::Error,
 };
 use crate::{
+    api::docs,
     config::{Config, Database},
     doctor::Subjects,
 };
@@ -43,8 +44,12 @@ pub(super) async fn migrate(_database: &Database) -> Result<Report, Error> {
 }
 
 /// The description of the API.
-pub(super) fn openapi(_json: bool) -> Result<String, Error> {
-    Err(Error::NotBuilt("openapi"))
+pub(super) fn openapi(json: bool) -> Result<String, Error> {
+    if json {
+        serde_json::to_string_pretty(&docs::openapi()).map_err(Error::failed)
+    } else {
+        docs::openapi_yaml().map_err(Error::failed)
+    }
 }
 
 /// What `doctor` examines, built from the configuration.
