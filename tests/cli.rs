@@ -129,3 +129,20 @@ fn a_token_is_never_sent_in_the_clear_to_another_machine() {
     );
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));
 }
+
+#[test]
+fn the_description_of_the_api_is_printed_in_both_forms() {
+    let yaml = tribelink(&["openapi"], &[]);
+    assert!(out(&yaml).starts_with("openapi: "), "{}", err(&yaml));
+    let json = tribelink(&["openapi", "--json"], &[]);
+    let json: serde_json::Value = serde_json::from_str(&out(&json)).expect("JSON");
+    assert!(json["paths"]["/api/v1/users"].is_object());
+}
+
+#[test]
+fn the_printed_default_configuration_is_the_embedded_one() {
+    let printed = out(&tribelink(&["config"], &[]));
+    assert_eq!(printed, tribelink::config::DEFAULTS);
+    let table: toml::Table = printed.parse().expect("TOML");
+    assert_eq!(table["sync"]["conflict"].as_str(), Some("tribe"));
+}

@@ -201,6 +201,7 @@ fn blank(user: User, forget: bool) -> User {
         return_to: None,
         start_on_consent: false,
         started: false,
+        chores_due_ms: i64::MAX,
         delta_ms: 0,
         proven_ms: None,
         progress: None,

@@ -172,7 +172,8 @@ impl Activation {
             start_on_consent: activate.start.unwrap_or(false),
             started: false,
             created_ms: now,
-            chores_due_ms: now,
+            // Nothing is looked after before there is a consent.
+            chores_due_ms: i64::MAX,
             delta_ms: 0,
             proven_ms: None,
             progress: None,

@@ -144,7 +144,7 @@ pub struct Which {
 ///
 /// Values are shown to operators and admins while the undo window lasts; viewers never get any.
 #[utoipa::path(
-    get, path = "/api/v1/audit", tag = "care",
+    get, path = "/api/v1/audit", operation_id = "audit_list", tag = "care",
     params(
         ("user" = Option<Uuid>, Query, description = "Only of this user"),
         ("person" = Option<Uuid>, Query, description = "Only of this person"),

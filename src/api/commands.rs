@@ -31,7 +31,7 @@ async fn carry_out(
 ///
 /// Does nothing for a user that was started.
 #[utoipa::path(
-    post, path = "/api/v1/users/{id}/start", tag = "users",
+    post, path = "/api/v1/users/{id}/start", operation_id = "commands_start", tag = "users",
     params(("id" = Uuid, Path, description = "The user")),
     responses(
         (status = 200, description = "The user, now in `first_sync`", body = UserView),
@@ -49,7 +49,7 @@ pub async fn start(
 
 /// Pauses: hints are kept, nothing is written (operator)
 #[utoipa::path(
-    post, path = "/api/v1/users/{id}/pause", tag = "users",
+    post, path = "/api/v1/users/{id}/pause", operation_id = "commands_pause", tag = "users",
     params(("id" = Uuid, Path, description = "The user")),
     responses(
         (status = 200, description = "The user, now `paused`", body = UserView),
@@ -67,7 +67,7 @@ pub async fn pause(
 
 /// Ends a pause, with one catch-up (operator)
 #[utoipa::path(
-    post, path = "/api/v1/users/{id}/resume", tag = "users",
+    post, path = "/api/v1/users/{id}/resume", operation_id = "commands_resume", tag = "users",
     params(("id" = Uuid, Path, description = "The user")),
     responses(
         (status = 200, description = "The user, in the state before the pause", body = UserView),
@@ -87,7 +87,7 @@ pub async fn resume(
 ///
 /// Writes nothing where they agree, and creates nothing again that was deleted.
 #[utoipa::path(
-    post, path = "/api/v1/users/{id}/resync", tag = "users",
+    post, path = "/api/v1/users/{id}/resync", operation_id = "commands_resync", tag = "users",
     params(("id" = Uuid, Path, description = "The user")),
     responses(
         (status = 200, description = "The user; the comparison is queued", body = UserView),
@@ -105,7 +105,7 @@ pub async fn resync(
 
 /// Lets go of the brake for one pass (R17) (operator)
 #[utoipa::path(
-    post, path = "/api/v1/users/{id}/release", tag = "users",
+    post, path = "/api/v1/users/{id}/release", operation_id = "commands_release", tag = "users",
     params(("id" = Uuid, Path, description = "The user")),
     responses(
         (status = 200, description = "The user; the pass is planned afresh", body = UserView),
@@ -136,7 +136,7 @@ pub struct Disconnect {
 /// Answered once no write can follow: tokens and subscription are erased, links sleep, so that nothing
 /// doubles on return. With `forget` they are erased too. Safe to repeat.
 #[utoipa::path(
-    post, path = "/api/v1/users/{id}/disconnect", tag = "users", request_body = Option<Disconnect>,
+    post, path = "/api/v1/users/{id}/disconnect", operation_id = "commands_disconnect", tag = "users", request_body = Option<Disconnect>,
     params(("id" = Uuid, Path, description = "The user")),
     responses(
         (status = 200, description = "The user, now `disconnected`", body = UserView),
@@ -178,7 +178,7 @@ pub struct ConsentUrl {
 
 /// Makes a fresh consent link (admin)
 #[utoipa::path(
-    post, path = "/api/v1/users/{id}/consent", tag = "users", request_body = Option<Consent>,
+    post, path = "/api/v1/users/{id}/consent", operation_id = "commands_consent", tag = "users", request_body = Option<Consent>,
     params(("id" = Uuid, Path, description = "The user")),
     responses(
         (status = 200, description = "The link", body = ConsentUrl),

@@ -20,7 +20,7 @@ use crate::activation::{
 /// Binds the sign-in to this browser by a cookie and sends it to Microsoft. The link stays valid
 /// until a sign-in succeeds or it expires.
 #[utoipa::path(
-    get, path = "/consent/{token}", tag = "consent", security(()),
+    get, path = "/consent/{token}", operation_id = "consent_open", tag = "consent", security(()),
     params(("token" = String, Path, description = "From `consent_url`")),
     responses(
         (status = 303, description = "To Microsoft's sign-in, with PKCE, state and nonce; sets the cookie that binds the browser"),
@@ -54,7 +54,7 @@ pub struct Answer {
 /// `state` works once, for ten minutes, in the browser that opened the link. The mailbox must be the
 /// employee's own, or the one that an administrator allowed; otherwise nothing changes.
 #[utoipa::path(
-    get, path = "/oauth/microsoft/callback", tag = "consent", security(()),
+    get, path = "/oauth/microsoft/callback", operation_id = "consent_callback", tag = "consent", security(()),
     params(
         ("state" = Option<String>, Query, description = "As it was sent"),
         ("code" = Option<String>, Query, description = "To be exchanged"),

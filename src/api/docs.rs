@@ -62,7 +62,7 @@ pub fn openapi() -> Description {
     let (_, mut description) = described().split_for_parts();
     for (path, item) in &mut description.paths.paths {
         if path.starts_with("/api/") {
-            operations(item).for_each(|operation| add_common(operation));
+            operations(item).for_each(add_common);
         }
     }
     description

@@ -63,7 +63,7 @@ impl EnvironmentView {
 
 /// Lists environments
 #[utoipa::path(
-    get, path = "/api/v1/environments", tag = "service",
+    get, path = "/api/v1/environments", operation_id = "environments_list", tag = "service",
     responses((status = 200, description = "All of them", body = List<EnvironmentView>))
 )]
 pub async fn list(
@@ -96,7 +96,7 @@ pub struct NewEnvironment {
 
 /// Adds an environment (admin)
 #[utoipa::path(
-    post, path = "/api/v1/environments", tag = "service", request_body = NewEnvironment,
+    post, path = "/api/v1/environments", operation_id = "environments_add", tag = "service", request_body = NewEnvironment,
     responses(
         (status = 201, description = "Added; its worker begins", body = EnvironmentView),
         (status = 400, description = "A value cannot be used", body = ProblemBody, content_type = "application/problem+json"),

@@ -16,7 +16,7 @@ use crate::config::MetricsAccess;
 
 /// Whether the process is alive
 #[utoipa::path(
-    get, path = "/healthz", tag = "service", security(()),
+    get, path = "/healthz", operation_id = "healthz", tag = "service", security(()),
     responses((status = 200, description = "Alive", body = String, content_type = "text/plain", example = "ok"))
 )]
 pub async fn healthz() -> &'static str {
@@ -35,7 +35,7 @@ pub struct Readiness {
 
 /// Whether hints can be accepted and kept
 #[utoipa::path(
-    get, path = "/readyz", tag = "service", security(()),
+    get, path = "/readyz", operation_id = "readyz", tag = "service", security(()),
     responses(
         (status = 200, description = "Ready", body = Readiness),
         (status = 503, description = "Not ready, with reasons", body = Readiness,
@@ -73,7 +73,7 @@ fn reason(error: &crate::store::Error) -> String {
 ///
 /// `telemetry.metrics_access` says who may read them.
 #[utoipa::path(
-    get, path = "/metrics", tag = "service", security((), ("token" = [])),
+    get, path = "/metrics", operation_id = "metrics", tag = "service", security((), ("token" = [])),
     responses(
         (status = 200, description = "Prometheus text", body = String, content_type = "text/plain"),
         (status = 401, description = "A token is needed", body = super::problem::ProblemBody, content_type = "application/problem+json"),

@@ -114,7 +114,7 @@ impl Which {
 
 /// Lists what waits for a decision
 #[utoipa::path(
-    get, path = "/api/v1/held", tag = "care",
+    get, path = "/api/v1/held", operation_id = "held_list", tag = "care",
     params(
         ("user" = Option<Uuid>, Query, description = "Only of this user"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
@@ -144,7 +144,7 @@ pub async fn list(
 
 /// Lets the Outlook value through (operator)
 #[utoipa::path(
-    post, path = "/api/v1/held/{id}/accept", tag = "care",
+    post, path = "/api/v1/held/{id}/accept", operation_id = "held_accept", tag = "care",
     params(("id" = i64, Path, description = "The held item")),
     responses(
         (status = 202, description = "Decided; the person is looked at now", body = HeldItem),
@@ -162,7 +162,7 @@ pub async fn accept(
 
 /// Restores Tribe's value in Outlook (operator)
 #[utoipa::path(
-    post, path = "/api/v1/held/{id}/reject", tag = "care",
+    post, path = "/api/v1/held/{id}/reject", operation_id = "held_reject", tag = "care",
     params(("id" = i64, Path, description = "The held item")),
     responses(
         (status = 202, description = "Decided; the person is looked at now", body = HeldItem),

@@ -63,7 +63,7 @@ fn word(state: LinkState) -> &'static str {
 
 /// Lists a user's links by person
 #[utoipa::path(
-    get, path = "/api/v1/users/{id}/links", tag = "links",
+    get, path = "/api/v1/users/{id}/links", operation_id = "links_list", tag = "links",
     params(
         ("id" = Uuid, Path, description = "The user"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),

@@ -61,7 +61,7 @@ impl From<Parked> for ParkedItem {
 
 /// Lists what could not be done
 #[utoipa::path(
-    get, path = "/api/v1/parked", tag = "care",
+    get, path = "/api/v1/parked", operation_id = "parked_list", tag = "care",
     params(
         ("user" = Option<Uuid>, Query, description = "Only of this user"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
@@ -87,7 +87,7 @@ pub async fn list(
 
 /// Tries again what was parked (operator)
 #[utoipa::path(
-    post, path = "/api/v1/parked/{id}/retry", tag = "care",
+    post, path = "/api/v1/parked/{id}/retry", operation_id = "parked_retry", tag = "care",
     params(("id" = i64, Path, description = "The parked item")),
     responses(
         (status = 202, description = "It is tried again; parked anew when it fails again", body = ParkedItem),

@@ -30,7 +30,7 @@ pub struct Copies {
 
 /// A person's copies in all mailboxes
 #[utoipa::path(
-    get, path = "/api/v1/people/{person_id}", tag = "links",
+    get, path = "/api/v1/people/{person_id}", operation_id = "people_copies", tag = "links",
     params(("person_id" = Uuid, Path, description = "The person")),
     responses(
         (status = 200, description = "The copies", body = Copies),
@@ -125,7 +125,7 @@ pub struct ExplanationView {
 ///
 /// Reads both sides and asks the planner's own conditions.
 #[utoipa::path(
-    get, path = "/api/v1/people/{person_id}/explain", tag = "links",
+    get, path = "/api/v1/people/{person_id}/explain", operation_id = "people_explain", tag = "links",
     params(
         ("person_id" = Uuid, Path, description = "The person"),
         ("user" = Uuid, Query, description = "Whose Outlook"),

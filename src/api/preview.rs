@@ -81,7 +81,7 @@ impl Preview {
 
 /// Plans a first sync without writing (operator)
 #[utoipa::path(
-    post, path = "/api/v1/users/{id}/preview", tag = "users",
+    post, path = "/api/v1/users/{id}/preview", operation_id = "preview_request", tag = "users",
     params(("id" = Uuid, Path, description = "The user")),
     responses(
         (status = 202, description = "Planning; ask for the result with GET", body = Preview),
@@ -104,7 +104,7 @@ pub async fn request(
 ///
 /// Ids, rules and reasons, without values. Start plans afresh.
 #[utoipa::path(
-    get, path = "/api/v1/users/{id}/preview", tag = "users",
+    get, path = "/api/v1/users/{id}/preview", operation_id = "preview_result", tag = "users",
     params(
         ("id" = Uuid, Path, description = "The user"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),

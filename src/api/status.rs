@@ -74,7 +74,7 @@ pub struct Status {
 
 /// The state of the service at a glance
 #[utoipa::path(
-    get, path = "/api/v1/status", tag = "service",
+    get, path = "/api/v1/status", operation_id = "status", tag = "service",
     responses((status = 200, description = "The state", body = Status))
 )]
 pub async fn status(State(api): State<Arc<Api>>, _: Viewer) -> Result<Json<Status>, Problem> {

@@ -55,7 +55,7 @@ impl From<Subscription> for SubscriptionView {
 
 /// Lists subscriptions at Graph, the first to end first
 #[utoipa::path(
-    get, path = "/api/v1/subscriptions", tag = "care",
+    get, path = "/api/v1/subscriptions", operation_id = "subscriptions_list", tag = "care",
     params(
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
         ("limit" = Option<usize>, Query, description = "1 to 500, usually 100"),

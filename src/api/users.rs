@@ -85,7 +85,7 @@ pub struct Which {
 
 /// Lists users by id
 #[utoipa::path(
-    get, path = "/api/v1/users", tag = "users",
+    get, path = "/api/v1/users", operation_id = "users_list", tag = "users",
     params(
         ("environment" = Option<String>, Query, description = "Only of this environment"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
@@ -164,7 +164,7 @@ pub struct Activated {
 ///
 /// The same employee is always the same user; after a disconnect it is invited again under its id.
 #[utoipa::path(
-    post, path = "/api/v1/users", tag = "users", request_body = Activation,
+    post, path = "/api/v1/users", operation_id = "users_activate", tag = "users", request_body = Activation,
     responses(
         (status = 201, description = "A new user", body = Activated),
         (status = 200, description = "The employee's user, known from before", body = Activated),
@@ -301,7 +301,7 @@ pub struct UserDetail {
 
 /// One user in detail
 #[utoipa::path(
-    get, path = "/api/v1/users/{id}", tag = "users",
+    get, path = "/api/v1/users/{id}", operation_id = "users_one", tag = "users",
     params(("id" = Uuid, Path, description = "The user")),
     responses(
         (status = 200, description = "The user", body = UserDetail),

@@ -26,7 +26,7 @@ use crate::{
 /// that webhook's own secret is unknown, when its custom header fits. A delivery is a hint: what it
 /// names is read again.
 #[utoipa::path(
-    post, path = "/webhooks/tribe/{environment}", tag = "hints", security(()),
+    post, path = "/webhooks/tribe/{environment}", operation_id = "webhooks_tribe", tag = "hints", security(()),
     params(("environment" = String, Path, description = "The environment", example = "default")),
     request_body(content = serde_json::Value, description = "What Tribe sends",
         example = json!({"webhookId": "w1", "payload": {"entityId": "b724d383-bb70-480a-b03d-512b9aaec15a"}})),
@@ -65,7 +65,7 @@ pub struct Handshake {
 /// With `validationToken` the handshake: answered with the token as text. Else each item is judged by
 /// its `clientState`; strangers are dropped and counted, the rest is stored.
 #[utoipa::path(
-    post, path = "/webhooks/graph/notifications", tag = "hints", security(()),
+    post, path = "/webhooks/graph/notifications", operation_id = "webhooks_notifications", tag = "hints", security(()),
     params(("validationToken" = Option<String>, Query, description = "Handshake")),
     request_body(content = serde_json::Value, description = "What Graph sends",
         example = json!({"value": [{"subscriptionId": "7f1f…", "clientState": "…", "changeType": "updated",
@@ -95,7 +95,7 @@ pub async fn notifications(
 /// The same for events about subscriptions themselves: `reauthorizationRequired`,
 /// `subscriptionRemoved`, `missed`.
 #[utoipa::path(
-    post, path = "/webhooks/graph/lifecycle", tag = "hints", security(()),
+    post, path = "/webhooks/graph/lifecycle", operation_id = "webhooks_lifecycle", tag = "hints", security(()),
     params(("validationToken" = Option<String>, Query, description = "Handshake")),
     request_body(content = serde_json::Value, description = "What Graph sends",
         example = json!({"value": [{"subscriptionId": "7f1f…", "clientState": "…", "lifecycleEvent": "missed"}]})),

@@ -33,6 +33,8 @@ pub(super) enum Command {
     Demo(DemoArgs),
     /// Run the simulated Tribe CRM and Microsoft 365 alone.
     Sandbox(SandboxArgs),
+    /// Print the commented default configuration: every key, its default and its reason.
+    Config,
     /// Bring the database to the schema of this version.
     Migrate,
     /// Check configuration, database, sign-ins, webhooks and clocks, and say what to do.
@@ -343,6 +345,7 @@ mod tests {
             "demo --once --people 10 --listen 127.0.0.1:9",
             "sandbox --listen 127.0.0.1:9 --public-url https://a.example --people 1 --users 1 \
              --seed 7 --tls-cert c --tls-key k",
+            "config",
             "migrate",
             "doctor --json",
             "health --ready",

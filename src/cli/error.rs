@@ -79,8 +79,8 @@ impl Error {
     pub(super) fn hint(&self) -> Option<&'static str> {
         match self {
             Error::Config(_) => Some(
-                "mend the keys above, in the file or in the environment; the commented default \
-                 file says what each takes",
+                "mend the keys above, in the file or in the environment; `tribelink config` \
+                 prints every key with what it takes",
             ),
             Error::Unreachable { .. } => Some(
                 "start it with `tribelink serve`, or name its address with --url or TRIBELINK_URL",

@@ -33,7 +33,7 @@ use self::{
     error::Error,
 };
 use crate::{
-    config::{AdminAccess, Config, Database, Sources},
+    config::{AdminAccess, Config, DEFAULTS, Database, Sources},
     doctor,
     random::{SystemRandom, uuid},
     telemetry,
@@ -96,6 +96,10 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
         Command::Sandbox(args) => {
             let shutdown = crate::server::terminated().map_err(Error::failed)?;
             run::sandbox(args, shutdown).await?;
+            Ok(None)
+        }
+        Command::Config => {
+            say(DEFAULTS.trim_end());
             Ok(None)
         }
         Command::Migrate => {

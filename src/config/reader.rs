@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
             .filter(|name| !name.contains('.') && !name.ends_with("_file"))
             .collect();
         let message = if known.is_empty() {
-            "is unknown; see the commented default file for every key".to_owned()
+            "is unknown; `tribelink config` prints every key".to_owned()
         } else {
             format!(
                 "is unknown; the keys of [{section}] are {}",

@@ -1,13 +1,28 @@
 //! The integration tests, as one binary.
+//!
+//! # Map
+//! - `api_*`, `activation_*`: routes and the life of users, over [`app`] with [`fakes`] of both remotes.
+//! - `clients_*`: both clients against HTTP servers that answer as the references say.
+//! - [`store`]: one contract suite over every store.
 
 #![expect(
     clippy::unwrap_used,
-    reason = "a test's helpers may panic as its tests do"
+    reason = "a test that cannot go on says so by a panic"
 )]
 
+mod activation_tokens;
+mod api_access;
+mod api_care;
+mod api_consent;
+mod api_docs;
+mod api_hints;
+mod api_users;
+mod app;
 mod clients_graph;
 mod clients_server;
 mod clients_sign_in;
 mod clients_transport;
 mod clients_tribe;
 mod clients_tribe_tokens;
+mod fakes;
+mod store;
