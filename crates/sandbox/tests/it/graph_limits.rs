@@ -1,5 +1,10 @@
 //! Limits and `$batch` (Graph reference 5, 6, 10.1).
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests may fail like the tests themselves"
+)]
+
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,5 +1,10 @@
 //! Subscriptions, handshakes, notifications, lifecycle events (Graph reference 4), over real HTTP.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests may fail like the tests themselves"
+)]
+
 use aws_lc_rs::{
     cipher::{AES_256, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey},
     encoding::AsDer as _,

@@ -1,5 +1,10 @@
 //! The identity platform (Graph reference 1).
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests may fail like the tests themselves"
+)]
+
 use aws_lc_rs::{
     digest,
     encoding::AsDer as _,
