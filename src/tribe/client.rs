@@ -15,7 +15,7 @@ use super::{
     names::{Names, PersonSet},
     query::{Query, Tree},
     sign_in::TokenSource,
-    wire::{self, Missing},
+    wire::{self, List, Missing},
 };
 use crate::{
     clock::Clock,
@@ -236,7 +236,7 @@ impl Client {
     }
 
     /// A list's rows. A set that does not exist is a matter of configuration, not of a record.
-    async fn rows(&self, ask: &Ask) -> Result<Rows, Error> {
+    async fn rows(&self, ask: &Ask) -> Result<List, Error> {
         let answer = match self.send(ask).await {
             Err(Error::NotFound) => {
                 return Err(Error::Rejected {
@@ -246,9 +246,7 @@ impl Client {
             }
             answer => answer?,
         };
-        let (rows, link) = wire::list(&answer.body).map_err(|missing| ask.missing(missing))?;
-        let count = wire::count(&answer.body);
-        Ok(Rows { rows, link, count })
+        wire::list(&answer.body).map_err(|missing| ask.missing(missing))
     }
 
     /// One page of a listing.
@@ -337,12 +335,6 @@ impl Client {
             Err(error) => Err(error),
         }
     }
-}
-
-struct Rows {
-    rows: Vec<Value>,
-    link: Option<String>,
-    count: Option<usize>,
 }
 
 fn headers(ask: &Ask, token: &SecretString) -> Result<HeaderMap, Error> {

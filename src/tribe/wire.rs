@@ -22,35 +22,38 @@ use super::{
 #[error("{0} is missing or not of its form")]
 pub struct Missing(pub &'static str);
 
-/// A list's rows and its `@odata.nextLink`.
+/// A list as one answer holds it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct List {
+    /// The rows.
+    pub rows: Vec<Value>,
+    /// `@odata.nextLink`
+    pub link: Option<String>,
+    /// `@odata.count`, where it was asked for and told.
+    pub count: Option<usize>,
+}
+
+/// A list.
 ///
 /// # Errors
 /// When the body is no list.
-pub fn list(body: &[u8]) -> Result<(Vec<Value>, Option<String>), Missing> {
+pub fn list(body: &[u8]) -> Result<List, Missing> {
     let Ok(Value::Object(mut body)) = serde_json::from_slice(body) else {
         return Err(Missing("list"));
     };
-    let next = match body.get("@odata.nextLink") {
+    let link = match body.remove("@odata.nextLink") {
         None | Some(Value::Null) => None,
-        Some(Value::String(link)) => Some(link.clone()),
+        Some(Value::String(link)) => Some(link),
         Some(_) => return Err(Missing("@odata.nextLink")),
     };
+    let count = body
+        .get("@odata.count")
+        .and_then(Value::as_u64)
+        .and_then(|count| count.try_into().ok());
     match body.remove("value") {
-        Some(Value::Array(rows)) => Ok((rows, next)),
+        Some(Value::Array(rows)) => Ok(List { rows, link, count }),
         _ => Err(Missing("value")),
     }
-}
-
-/// `@odata.count`, where the answer has one.
-pub fn count(body: &[u8]) -> Option<usize> {
-    #[derive(serde::Deserialize)]
-    struct Count {
-        #[serde(rename = "@odata.count")]
-        count: usize,
-    }
-    serde_json::from_slice::<Count>(body)
-        .ok()
-        .map(|body| body.count)
 }
 
 /// A single record.

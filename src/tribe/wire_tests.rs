@@ -250,9 +250,9 @@ fn webhooks_are_read_in_any_likely_form() {
 #[test]
 fn lists_and_counts() {
     let body = br#"{"@odata.count":3,"value":[{}],"@odata.nextLink":"https://x/"}"#;
-    let (rows, next) = list(body).unwrap();
-    assert_eq!((rows.len(), next.as_deref()), (1, Some("https://x/")));
-    assert_eq!(count(body), Some(3));
+    let read = list(body).unwrap();
+    assert_eq!((read.rows.len(), read.count), (1, Some(3)));
+    assert_eq!(read.link.as_deref(), Some("https://x/"));
     assert_eq!(list(br#"{"value":[{"ID":"#), Err(Missing("list")));
     assert_eq!(list(b"{}"), Err(Missing("value")));
 }
