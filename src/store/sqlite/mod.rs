@@ -1,13 +1,13 @@
 //! The store in an SQLite file: the embedded default, for one process.
 //!
 //! # Map
-//! - [`schema`]: migrations. [`file`]: the file itself. [`row`]: columns and domain types.
-//! - [`writer`]: the one writer and its group commit. [`writing`]: one commit, change by change.
-//!   [`keeper`]: checkpoints, and what was erased is gone from the log too.
+//! - `schema`: migrations. `file`: the file itself. `row`: columns and domain types.
+//! - `writer`: the one writer and its group commit. `writing`: one commit, change by change.
+//!   `keeper`: checkpoints, and what was erased is gone from the log too.
 //! - One room for each noun, with all SQL about it: `hints`, `leases` (with due lanes),
 //!   `environments` (with webhooks), `users` (with brake counts), `tokens`, `sign_ins`, `links`,
 //!   `cursors`, `subscriptions`, `audit`, `held`, `parked`, `previews`, `alerts`, `answers`.
-//! - [`port`]: the trait, which hands writes to the writer and reads to a small pool.
+//! - `port`: the trait, which hands writes to the writer and reads to a small pool.
 //! - Here: opening, copying, closing.
 //!
 //! A write is on the disk when it returns: WAL with `synchronous=FULL`. Deleted content is
