@@ -1,8 +1,8 @@
 //! The store in memory: the reference for what every change means, and the store of simulations.
 //!
 //! # Map
-//! - [`table`]: an ordered table that can take a failed commit back.
-//! - [`state`]: the tables and when lanes fall due. [`apply`]: what each change does.
+//! - `table`: an ordered table that can take a failed commit back.
+//! - `state`: the tables and when lanes fall due. `apply`: what each change does.
 //! - Here: the lock and the reads.
 //!
 //! Everything is ordered by key, so that equal histories give equal answers.

@@ -53,11 +53,11 @@ pub(super) struct State {
     pub(super) answers: Table<[u8; 32], (Answered, i64)>,
 }
 
+/// A part of the keys in their order.
+pub(super) type Span<K> = (Bound<K>, Bound<K>);
+
 /// Every person of one user, after `after`.
-pub(super) fn people_after(
-    user: UserId,
-    after: Option<PersonId>,
-) -> (Bound<(UserId, PersonId)>, Bound<(UserId, PersonId)>) {
+pub(super) fn people_after(user: UserId, after: Option<PersonId>) -> Span<(UserId, PersonId)> {
     let from = match after {
         Some(person) => Bound::Excluded((user, person)),
         None => Bound::Included((user, PersonId(Uuid::nil()))),
@@ -66,7 +66,7 @@ pub(super) fn people_after(
 }
 
 /// Every number after `after`.
-pub(super) fn numbers_after(after: Option<i64>) -> (Bound<i64>, Bound<i64>) {
+pub(super) fn numbers_after(after: Option<i64>) -> Span<i64> {
     (
         after.map_or(Bound::Unbounded, Bound::Excluded),
         Bound::Unbounded,

@@ -48,6 +48,11 @@ impl OpenFile {
         self.log = Identity::at(&self.log_path()).ok();
     }
 
+    /// The connection is closed: SQLite removes the log with the last one, and makes another.
+    pub(super) fn forget_log(&mut self) {
+        self.log = None;
+    }
+
     /// Whether the path still names the opened file. What is written to a deleted or replaced file
     /// is lost when the process ends, though every write of it succeeds.
     pub(super) fn check(&self) -> Result<(), Error> {

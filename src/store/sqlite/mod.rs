@@ -1,13 +1,14 @@
 //! The store in an SQLite file: the embedded default, for one process.
 //!
 //! # Map
-//! - [`schema`]: migrations. [`file`]: the file itself. [`row`]: columns and domain types.
-//! - [`writer`]: the one writer and its group commit. [`writing`]: one commit, change by change.
-//!   [`keeper`]: checkpoints, and what was erased is gone from the log too.
+//! - `schema`: migrations. `file`: the file itself. `row`: columns and domain types.
+//! - `writer`: the one writer and its group commit. `writing`: one commit, change by change.
+//!   `keeper`: checkpoints, and what was erased is gone from the log too.
 //! - One room for each noun, with all SQL about it: `hints`, `leases` (with due lanes),
 //!   `environments` (with webhooks), `users` (with brake counts), `tokens`, `sign_ins`, `links`,
 //!   `cursors`, `subscriptions`, `audit`, `held`, `parked`, `previews`, `alerts`, `answers`.
-//! - Here: opening, and the trait, which hands writes to the writer and reads to a small pool.
+//! - `port`: the trait, which hands writes to the writer and reads to a small pool.
+//! - Here: opening, copying, closing.
 //!
 //! A write is on the disk when it returns: WAL with `synchronous=FULL`. Deleted content is
 //! overwritten (`secure_delete`).
@@ -24,6 +25,7 @@ mod keeper;
 mod leases;
 mod links;
 mod parked;
+mod port;
 mod previews;
 mod row;
 mod schema;
@@ -44,7 +46,6 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use sqlx::{
     ConnectOptions as _, Connection as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -53,14 +54,13 @@ use tokio::{
     sync::{mpsc, oneshot},
     task::AbortHandle,
 };
-use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId};
 
 use self::{
     file::OpenFile,
     keeper::{Keeper, Wake},
     writer::{Answer, Job, Work, Writer},
 };
-use super::*;
+use super::{Error, Lease};
 
 /// How long another process (a backup, a person with a shell) may hold the file before a write
 /// fails; also how long a read waits for a free connection.
@@ -115,13 +115,15 @@ impl SqliteStore {
     /// [`Error::Unavailable`] when it cannot be opened or written: safe to repeat.
     /// [`Error::Schema`] when a newer program wrote it, or the URL names no file: do not repeat.
     pub async fn open(url: &str, settings: Settings) -> Result<Self, Error> {
-        let options = SqliteConnectOptions::from_str(url)
-            .map_err(|_| Error::Schema("the URL is not of the form sqlite:path".to_owned()))?;
+        let form = || Error::Schema("the URL is not of the form sqlite:path".to_owned());
+        // sqlx would take any other URL for a file's name.
+        let options = match url.starts_with("sqlite:") {
+            true => SqliteConnectOptions::from_str(url).map_err(|_| form())?,
+            false => return Err(form()),
+        };
         let path = options.get_filename().to_owned();
-        if path.as_os_str().is_empty()
-            || path.to_string_lossy().contains(":memory:")
-            || path.starts_with("file:sqlx-in-memory")
-        {
+        // sqlx turns `:memory:` into a name of this form, shared by the process alone.
+        if path.as_os_str().is_empty() || path.to_string_lossy().starts_with("file:") {
             return Err(Error::Schema("the URL must name a file".to_owned()));
         }
         file::create(&path)?;
@@ -263,283 +265,5 @@ fn outage(error: sqlx::Error) -> Error {
     match code {
         Some(code) if code & 0xff == CONSTRAINT => Error::Conflict("a row"),
         _ => Error::Unavailable(error.to_string()),
-    }
-}
-
-#[async_trait]
-impl Store for SqliteStore {
-    async fn ready(&self) -> Result<(), Error> {
-        self.write(Work::Probe).await.map(|_| ())
-    }
-
-    async fn add_hints(&self, hints: Vec<NewHint>) -> Result<(), Error> {
-        let (reply, answer) = oneshot::channel();
-        let job = Job {
-            work: Work::Hints(hints),
-            reply,
-        };
-        self.jobs.try_send(job).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                Error::Unavailable("too many callers wait for it".to_owned())
-            }
-            mpsc::error::TrySendError::Closed(_) => closed(),
-        })?;
-        answer.await.map_err(|_| closed())?.map(|_| ())
-    }
-
-    async fn commit(&self, guard: &Guard, changes: Vec<Change>) -> Result<(), Error> {
-        let work = Work::Commit(guard.clone(), changes);
-        self.write(work).await.map(|_| ())
-    }
-
-    async fn claim(
-        &self,
-        lane: &Lane,
-        holder: &str,
-        now_ms: i64,
-        lease_ms: i64,
-    ) -> Result<Option<Lease>, Error> {
-        self.write_lease(Work::Claim {
-            lane: lane.clone(),
-            holder: holder.to_owned(),
-            now_ms,
-            lease_ms,
-        })
-        .await
-    }
-
-    async fn renew(
-        &self,
-        lease: &Lease,
-        now_ms: i64,
-        lease_ms: i64,
-    ) -> Result<Option<Lease>, Error> {
-        self.write_lease(Work::Renew {
-            lease: lease.clone(),
-            now_ms,
-            lease_ms,
-        })
-        .await
-    }
-
-    async fn holds(&self, lease: &Lease, now_ms: i64) -> Result<bool, Error> {
-        leases::is_held(&self.readers, lease, now_ms).await
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<(), Error> {
-        self.write(Work::Release(lease.clone())).await.map(|_| ())
-    }
-
-    async fn due_lanes(&self, now_ms: i64, limit: usize) -> Result<Vec<Lane>, Error> {
-        leases::due(&self.readers, now_ms, limit).await
-    }
-
-    async fn next_due(&self, now_ms: i64) -> Result<Option<i64>, Error> {
-        leases::next(&self.readers, now_ms).await
-    }
-
-    async fn hints(&self, lane: &Lane, now_ms: i64, limit: usize) -> Result<Vec<Hint>, Error> {
-        hints::of_lane(&self.readers, lane, now_ms, limit).await
-    }
-
-    async fn backlog(&self, environment: &EnvironmentId) -> Result<(u64, Option<i64>), Error> {
-        hints::backlog(&self.readers, environment).await
-    }
-
-    async fn mailbox_backlog(&self, user: UserId) -> Result<(u64, Option<i64>), Error> {
-        hints::mailbox_backlog(&self.readers, user).await
-    }
-
-    async fn environments(&self) -> Result<Vec<Environment>, Error> {
-        environments::all(&self.readers).await
-    }
-
-    async fn environment(&self, id: &EnvironmentId) -> Result<Option<Environment>, Error> {
-        environments::get(&self.readers, id).await
-    }
-
-    async fn webhooks(&self, environment: &EnvironmentId) -> Result<Vec<Webhook>, Error> {
-        environments::webhooks(&self.readers, environment).await
-    }
-
-    async fn user(&self, id: UserId) -> Result<Option<User>, Error> {
-        users::get(&self.readers, id).await
-    }
-
-    async fn user_of(
-        &self,
-        environment: &EnvironmentId,
-        employee: EmployeeId,
-    ) -> Result<Option<User>, Error> {
-        users::of_employee(&self.readers, environment, employee).await
-    }
-
-    async fn users(
-        &self,
-        environment: Option<&EnvironmentId>,
-        after: Option<UserId>,
-        limit: usize,
-    ) -> Result<Vec<User>, Error> {
-        users::list(&self.readers, environment, after, limit).await
-    }
-
-    async fn tokens(&self, user: UserId) -> Result<Option<Tokens>, Error> {
-        tokens::of_user(&self.readers, user).await
-    }
-
-    async fn environment_tokens(
-        &self,
-        environment: &EnvironmentId,
-    ) -> Result<Option<Tokens>, Error> {
-        tokens::of_environment(&self.readers, environment).await
-    }
-
-    async fn take_sign_in(
-        &self,
-        state_hash: &[u8; 32],
-        now_ms: i64,
-    ) -> Result<Option<SignIn>, Error> {
-        let work = Work::TakeSignIn {
-            state_hash: *state_hash,
-            now_ms,
-        };
-        match self.write(work).await? {
-            Answer::SignIn(sign_in) => Ok(sign_in),
-            Answer::Done | Answer::Lease(_) => Ok(None),
-        }
-    }
-
-    async fn link(&self, user: UserId, person: PersonId) -> Result<Option<LinkRow>, Error> {
-        let rows = links::of(&self.readers, user, &[person]).await?;
-        Ok(rows.into_iter().next())
-    }
-
-    async fn links_of(&self, user: UserId, people: &[PersonId]) -> Result<Vec<LinkRow>, Error> {
-        links::of(&self.readers, user, people).await
-    }
-
-    async fn links_of_contacts(
-        &self,
-        user: UserId,
-        contacts: &[ContactId],
-    ) -> Result<Vec<LinkRow>, Error> {
-        links::of_contacts(&self.readers, user, contacts).await
-    }
-
-    async fn links(
-        &self,
-        user: UserId,
-        after: Option<PersonId>,
-        limit: usize,
-    ) -> Result<Vec<LinkRow>, Error> {
-        links::list(&self.readers, user, after, limit).await
-    }
-
-    async fn links_of_people(
-        &self,
-        environment: &EnvironmentId,
-        people: &[PersonId],
-    ) -> Result<Vec<LinkRow>, Error> {
-        links::of_people(&self.readers, environment, people).await
-    }
-
-    async fn count_links(&self, user: UserId) -> Result<LinkCounts, Error> {
-        links::count(&self.readers, user).await
-    }
-
-    async fn cursors(&self, user: UserId) -> Result<Vec<Cursor>, Error> {
-        cursors::of(&self.readers, user).await
-    }
-
-    async fn subscriptions_of(&self, user: UserId) -> Result<Vec<Subscription>, Error> {
-        subscriptions::of(&self.readers, user).await
-    }
-
-    async fn subscription(&self, id: &str) -> Result<Option<Subscription>, Error> {
-        subscriptions::get(&self.readers, id).await
-    }
-
-    async fn subscriptions(
-        &self,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Subscription>, Error> {
-        subscriptions::list(&self.readers, after, limit).await
-    }
-
-    async fn audit(
-        &self,
-        filter: &AuditFilter,
-        before: Option<i64>,
-        limit: usize,
-    ) -> Result<Vec<AuditLine>, Error> {
-        audit::list(&self.readers, filter, before, limit).await
-    }
-
-    async fn audit_line(&self, id: i64) -> Result<Option<AuditLine>, Error> {
-        audit::get(&self.readers, id).await
-    }
-
-    async fn held(
-        &self,
-        user: Option<UserId>,
-        after: Option<i64>,
-        limit: usize,
-    ) -> Result<Vec<Held>, Error> {
-        held::list(&self.readers, user, after, limit).await
-    }
-
-    async fn held_item(&self, id: i64) -> Result<Option<Held>, Error> {
-        held::get(&self.readers, id).await
-    }
-
-    async fn held_of(&self, user: UserId, person: PersonId) -> Result<Vec<Held>, Error> {
-        held::of(&self.readers, user, person).await
-    }
-
-    async fn parked(
-        &self,
-        user: Option<UserId>,
-        after: Option<i64>,
-        limit: usize,
-    ) -> Result<Vec<Parked>, Error> {
-        parked::list(&self.readers, user, after, limit).await
-    }
-
-    async fn parked_item(&self, id: i64) -> Result<Option<Parked>, Error> {
-        parked::get(&self.readers, id).await
-    }
-
-    async fn parked_of(&self, user: UserId, person: PersonId) -> Result<Vec<Parked>, Error> {
-        parked::of(&self.readers, user, person).await
-    }
-
-    async fn preview(&self, user: UserId) -> Result<Option<Preview>, Error> {
-        previews::get(&self.readers, user).await
-    }
-
-    async fn preview_items(
-        &self,
-        user: UserId,
-        after: Option<PersonId>,
-        limit: usize,
-    ) -> Result<Vec<PreviewItem>, Error> {
-        previews::items(&self.readers, user, after, limit).await
-    }
-
-    async fn brake_count(&self, user: UserId, since_ms: i64) -> Result<u64, Error> {
-        users::brake_count(&self.readers, user, since_ms).await
-    }
-
-    async fn alerts(&self) -> Result<Vec<Alert>, Error> {
-        alerts::all(&self.readers).await
-    }
-
-    async fn answered(
-        &self,
-        key_hash: &[u8; 32],
-        since_ms: i64,
-    ) -> Result<Option<Answered>, Error> {
-        answers::get(&self.readers, key_hash, since_ms).await
     }
 }

@@ -146,6 +146,7 @@ impl Writer {
             // Mostly SQLite has rolled back already, which is what this would complain about.
             let _ = execute(&mut conn, "ROLLBACK").await;
             let _ = conn.close().await;
+            self.file.forget_log();
         }
     }
 }
