@@ -20,6 +20,7 @@ use crate::{
     crms::{self, Clients},
     engine::{self, Engine, explain::Explain, schedule::Scheduler},
     graph::{
+        SignIn,
         client::Client as GraphClient,
         sign_in::{self, Certificate, Platform},
     },
@@ -28,6 +29,7 @@ use crate::{
         door::{Configured, Doors},
         subscriptions::Subscriptions,
     },
+    ports::Crms as _,
     random::{Random, SystemRandom},
     remote::{Silent, Transport, http::HttpTransport, http::Origin},
     server::{self, Limits},
@@ -36,6 +38,7 @@ use crate::{
         sqlite::{self, SqliteStore},
     },
     telemetry::Metrics,
+    tribe::Crm,
     vault::{FingerprintKey, KeyRing, Vault},
 };
 
@@ -115,6 +118,49 @@ pub async fn open_store(database: &Database) -> Result<Arc<dyn Store>, Error> {
     }
     let opened = SqliteStore::open(url, sqlite::Settings::default()).await?;
     Ok(Arc::new(opened))
+}
+
+/// Both remotes as the environment `default` reaches them, for `doctor`.
+pub struct Remotes {
+    /// Tribe.
+    pub crm: Arc<dyn Crm>,
+    /// Microsoft's sign-in.
+    pub sign_in: Arc<dyn SignIn>,
+    /// How requests leave to Microsoft and to the service's own address.
+    pub transport: Arc<dyn Transport>,
+}
+
+/// Makes the remotes of the environment `default`.
+///
+/// # Errors
+/// As [`build`].
+pub async fn remotes(config: &Config, store: Arc<dyn Store>) -> Result<Remotes, Error> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let vault = Arc::new(Vault::new(key_ring(config)?, Arc::clone(&random)));
+    ensure_environment(store.as_ref(), &vault, random.as_ref(), clock.now_ms()).await?;
+    let microsoft = microsoft_transport(config, None)?;
+    let sign_in = platform(config, microsoft, Arc::clone(&clock), random)?;
+    let clients = Clients::new(
+        &config.tribe,
+        &config.worker,
+        store,
+        vault,
+        clock,
+        Arc::new(Silent),
+        None,
+    );
+    let clients = clients.map_err(|error| Error::Config(error.to_string()))?;
+    let crm = clients.crm(&EnvironmentId::from(DEFAULT_ENVIRONMENT)).await;
+    let crm = crm.map_err(|error| Error::Config(error.to_string()))?;
+    let addresses = [&config.microsoft.login_url, &config.server.public_url];
+    let allowed = addresses.into_iter().filter_map(Origin::of).collect();
+    let transport = HttpTransport::new(allowed, crms::USER_AGENT, MAX_ANSWER);
+    Ok(Remotes {
+        crm: crm.ok_or_else(|| Error::Config("the environment `default` is missing".to_owned()))?,
+        sign_in: Arc::new(sign_in),
+        transport: Arc::new(transport.map_err(|error| Error::Config(error.to_string()))?),
+    })
 }
 
 /// Wires the service.

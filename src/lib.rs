@@ -22,6 +22,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crms;
+pub mod demo;
 pub mod doctor;
 pub mod engine;
 pub mod environment;

@@ -18,19 +18,19 @@ use crate::{
 };
 
 /// Where the sandbox listens when nothing else is said.
-const SANDBOX: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9090);
+const SANDBOX: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9090);
 
 /// Runs the service until `shutdown` is done.
-pub(super) async fn serve(
-    config: Config,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), Error> {
+pub(super) async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     app::serve(config, shutdown).await.map_err(Error::failed)
 }
 
 /// Plays the demonstration.
 pub(super) async fn demo(args: DemoArgs, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    crate::demo::run(&args, shutdown).await.map_err(Error::failed)
+    crate::demo::run(&args, shutdown)
+        .await
+        .map_err(Error::failed)
 }
 
 /// Runs the sandbox until `shutdown` is done.
@@ -64,7 +64,10 @@ pub(super) async fn sandbox(
         .map_err(Error::failed)?;
     println!("The sandbox listens on {scheme}://{}", running.addr);
     println!("  Tribe CRM    {scheme}://{}/_sandbox/tribe", running.addr);
-    println!("  Outlook      {scheme}://{}/_sandbox/outlook", running.addr);
+    println!(
+        "  Outlook      {scheme}://{}/_sandbox/outlook",
+        running.addr
+    );
     println!("  secrets      {scheme}://{}/_sandbox/config", running.addr);
     shutdown.await;
     running.shutdown().await;
@@ -91,17 +94,30 @@ pub(super) fn openapi(json: bool) -> Result<String, Error> {
 
 /// What `doctor` examines, built from the configuration.
 pub(super) async fn subjects(config: &Config) -> Subjects {
-    let store = app::open_store(&config.database).await.map_err(|error| error.to_string());
+    let store = app::open_store(&config.database)
+        .await
+        .map_err(|error| error.to_string());
     let remotes = match &store {
-        Ok(store) => app::remotes(config, Arc::clone(store)).await.map_err(|error| error.to_string()),
+        Ok(store) => app::remotes(config, Arc::clone(store))
+            .await
+            .map_err(|error| error.to_string()),
         Err(why) => Err(why.clone()),
     };
     let part = |why: &String| why.clone();
     Subjects {
         clock: Arc::new(SystemClock),
         store,
-        crm: remotes.as_ref().map(|remotes| Arc::clone(&remotes.crm)).map_err(part),
-        sign_in: remotes.as_ref().map(|remotes| Arc::clone(&remotes.sign_in)).map_err(part),
-        transport: remotes.as_ref().map(|remotes| Arc::clone(&remotes.transport)).map_err(part),
+        crm: remotes
+            .as_ref()
+            .map(|remotes| Arc::clone(&remotes.crm))
+            .map_err(part),
+        sign_in: remotes
+            .as_ref()
+            .map(|remotes| Arc::clone(&remotes.sign_in))
+            .map_err(part),
+        transport: remotes
+            .as_ref()
+            .map(|remotes| Arc::clone(&remotes.transport))
+            .map_err(part),
     }
 }

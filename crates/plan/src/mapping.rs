@@ -208,7 +208,12 @@ fn private_seen(
         return PrivateSeen::InPlace(index + 1);
     }
     if marks.first() != Some(&placed) {
-        return PrivateSeen::Touched;
+        // An entry without address may be the one (R18).
+        return if marks.contains(&Mark::Unknown) {
+            PrivateSeen::Unreadable
+        } else {
+            PrivateSeen::Touched
+        };
     }
     let former_first = base.get(Field::BusinessEmail).outlook;
     let business = |entry: &EmailEntry| match &entry.address {

@@ -79,11 +79,7 @@ pub fn merge(inputs: Inputs) -> Verdict {
         };
     }
     if let Some(accepted) = inputs.decided {
-        return if accepted {
-            to_tribe(direction, Rule::R6, true)
-        } else {
-            to_outlook(direction, Rule::R6, true)
-        };
+        return as_decided(inputs, accepted);
     }
     if base.tribe == Mark::Unknown || base.outlook == Mark::Unknown {
         return first_merge(inputs);
@@ -93,6 +89,20 @@ pub fn merge(inputs: Inputs) -> Verdict {
         (true, false) => to_outlook(direction, Rule::R2, false),
         (false, true) => to_tribe(direction, Rule::R3, false),
         (true, true) => conflict(inputs),
+    }
+}
+
+/// What a person decided. Where Outlook alone changed, it was no conflict that was held but a card
+/// that Outlook completed (R16).
+fn as_decided(inputs: Inputs, accepted: bool) -> Verdict {
+    let base = inputs.base;
+    let tribe_stands = base.tribe != Mark::Unknown && inputs.tribe == base.tribe;
+    let outlook_stands = base.outlook != Mark::Unknown && inputs.outlook == base.outlook;
+    let rule = if tribe_stands { Rule::R16 } else { Rule::R6 };
+    if accepted {
+        to_tribe(inputs.direction, rule, !tribe_stands)
+    } else {
+        to_outlook(inputs.direction, rule, !outlook_stands)
     }
 }
 

@@ -29,6 +29,31 @@ impl Parts<'_> {
     }
 }
 
+/// Whether initials may be what Outlook derives by itself from the other parts: the first letters of
+/// the first name, with or without those of the insertion and the surname (Graph reference 2.2).
+pub fn looks_derived(initials: &str, parts: Parts<'_>) -> bool {
+    let letters = |text: &str| -> String {
+        text.split(|c: char| !c.is_alphanumeric())
+            .filter_map(|word| word.chars().next())
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    let typed: String = initials
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect();
+    let [first, insertion, surname] =
+        [parts.first, parts.insertion, parts.surname].map(|part| letters(part.unwrap_or_default()));
+    let derived = [
+        first.clone(),
+        format!("{first}{insertion}"),
+        format!("{first}{surname}"),
+        format!("{first}{insertion}{surname}"),
+    ];
+    !typed.is_empty() && derived.contains(&typed)
+}
+
 fn join(parts: &[Option<&str>], between: &str) -> Option<String> {
     let parts: Vec<&str> = parts
         .iter()
@@ -42,6 +67,22 @@ fn join(parts: &[Option<&str>], between: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tells_derived_initials_from_typed_ones() {
+        let parts = Parts {
+            initials: None,
+            first: Some("Jan-Peter"),
+            insertion: Some("van der"),
+            surname: Some("Berg"),
+        };
+        for derived in ["J.P.", "J.P.v.d.", "JPB", "j.p.v.d.b."] {
+            assert!(looks_derived(derived, parts), "{derived}");
+        }
+        for typed in ["J.", "J.P.M.", "P.J.", ""] {
+            assert!(!looks_derived(typed, parts), "{typed}");
+        }
+    }
 
     #[test]
     fn composes_with_and_without_first_name() {

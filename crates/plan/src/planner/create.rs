@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Create, Decision, Refusal, Situation, place, tribe_marks};
+use super::{
+    Create, Decision, Refusal, Situation,
+    life::tribe_marks,
+    patch::{First, difference, put},
+    place::compose,
+};
 use crate::{
     base::{Base, Mark, Marks},
     canonical::fits,
@@ -11,7 +16,6 @@ use crate::{
     ids::ContactId,
     link::{Link, LinkState, MobileSlot, PrivateEmailSlot, Slots},
     mapping::{merged_fields, tribe_reading, view},
-    name::Parts,
     person::{Person, Relationship},
     reading::Reading,
     rule::Rule,
@@ -52,7 +56,7 @@ pub(super) fn create(
             return false;
         }
         if field != Field::PrivateEmail || !main.kind.is_business() {
-            place::put(target, field, value.value());
+            put(target, field, value.value(), First::Replace);
         }
         decisions.push(Decision {
             field,
@@ -86,17 +90,14 @@ pub(super) fn create(
             slots.private_email = PrivateEmailSlot::Placed(fingerprint);
         }
     }
-    if goes(Field::DisplayName) {
-        let parts = Parts {
-            initials: target.initials.value(),
-            first: target.given_name.value(),
-            insertion: target.middle_name.value(),
-            surname: target.surname.value(),
-        };
-        let filled = |text: Option<String>| text.map_or(Reading::Empty, Reading::Value);
-        let (display_name, file_as) = (filled(parts.display_name()), filled(parts.file_as()));
-        target.display_name = display_name;
-        target.file_as = file_as;
+    if goes(Field::DisplayName)
+        && let Err(misfit) = compose(&mut target, lens.policy)
+    {
+        refused.push(Refusal {
+            field: Field::DisplayName,
+            to: Side::Outlook,
+            misfit,
+        });
     }
     let expected: BTreeMap<Field, Mark> = view(&target, main.kind, slots, &Base::default(), lens)
         .readings
@@ -124,7 +125,7 @@ pub(super) fn create(
         base.set(*field, Marks { tribe, outlook });
     }
     Create {
-        properties: place::difference(&blank, &target).unwrap_or_default(),
+        properties: difference(&blank, &target).unwrap_or_default(),
         link: Link {
             state: LinkState::Linked,
             relationship: Some(main.id),

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Decision, HeldField, Move, Needs, Next, Plan, Refusal, Situation, TribeWrite, Update, Wanted,
-    place,
+    emails, place,
 };
 use crate::{
     base::{Mark, Marks},
     canonical::fits,
     contact::Contact,
-    field::{Field, Holder, Side},
+    field::{Direction, Field, Holder, Side},
     guard,
     link::{Link, LinkState},
-    mapping::{View, first_address, merged_fields, tribe_reading, view},
+    mapping::{PrivateSeen, View, first_address, merged_fields, tribe_reading, view},
     merge::{Inputs, Verdict, merge},
+    name::{Parts, looks_derived},
     person::{Person, Relationship},
     policy::{Conflict, MergeGuard},
     reading::Reading,
@@ -42,6 +43,20 @@ pub(super) struct Draft {
     pub(super) merged: BTreeMap<Field, Reading>,
     /// Both sides came to the same value by themselves.
     pub(super) agreed: bool,
+}
+
+impl Draft {
+    /// An Outlook edit that cannot go to Tribe and does not stay: it goes into the audit.
+    pub(super) fn lose(&mut self, field: Field, edit: Reading, after: Reading) {
+        self.decisions.push(Decision {
+            field,
+            rule: Rule::R6,
+            to: Side::Outlook,
+            before: edit,
+            after,
+            loses: true,
+        });
+    }
 }
 
 /// The pair under judgement.
@@ -103,6 +118,11 @@ pub(super) fn update(
     };
     let mut draft = Draft::default();
     for field in merged_fields(link.kind, link.slots.mobile) {
+        if field == Field::BusinessEmail && seen.private_email == PrivateSeen::FirstByRemoval {
+            // Judged in the next pass, once the placed address is out of the first place.
+            draft.blocked.insert(field);
+            continue;
+        }
         judge(pair, field, &borrowed, &mut draft);
     }
     let placed = place::place(pair, &mut draft);
@@ -130,6 +150,7 @@ pub(super) fn update(
         expected: placed.expected,
         empties,
         wakes: link.state != LinkState::Linked,
+        more: placed.more,
     };
     Plan {
         rule,
@@ -157,6 +178,9 @@ fn is_stale(pair: Pair<'_>) -> bool {
                 );
                 situation.lens.mark(former.field, &reading)
             }
+            Side::Outlook if former.field == Field::PrivateEmail && link.kind.is_business() => {
+                return emails::is_stale(pair, former.mark);
+            }
             Side::Outlook if !pair.seen.readings.contains_key(&former.field) => return false,
             Side::Outlook => situation
                 .lens
@@ -182,7 +206,7 @@ fn borrowed_fields(pair: Pair<'_>) -> Result<BTreeSet<Field>, Wanted> {
     let suspects: BTreeSet<Field> = guard::suspects(seen, link, situation.lens)
         .into_iter()
         .filter(|field| {
-            policy.direction(*field).to_tribe() && !situation.decided.contains_key(field)
+            policy.direction(*field) != Direction::Off && !situation.decided.contains_key(field)
         })
         .collect();
     if suspects.len() < guard::BORROWED_FIELDS {
@@ -227,7 +251,30 @@ fn judge(pair: Pair<'_>, field: Field, borrowed: &BTreeSet<Field>, draft: &mut D
         })
     };
     draft.merged.insert(field, tribe.clone());
+    let verdict = if verdict_invents(pair, field, verdict, &outlook) {
+        Verdict::Follow
+    } else {
+        verdict
+    };
     match verdict {
+        // A year-less birthday counts as known once it was seen, so that a later edit in Tribe
+        // replaces it (R18).
+        Verdict::Keep
+            if field == Field::BirthDate
+                && o == Mark::Unknown
+                && t != Mark::Unknown
+                && link.base.get(field) == Marks::default() =>
+        {
+            draft.moves.push(Move {
+                field,
+                marks: Some(Marks {
+                    tribe: t,
+                    outlook: o,
+                }),
+                needs: Needs::Nothing,
+                former: None,
+            });
+        }
         Verdict::Keep => {}
         Verdict::Agree | Verdict::Follow => {
             let was = link.base.get(field);
@@ -242,6 +289,8 @@ fn judge(pair: Pair<'_>, field: Field, borrowed: &BTreeSet<Field>, draft: &mut D
                 former: None,
             });
         }
+        // The slot is placed anew from the new relationship.
+        Verdict::ToOutlook { .. } if moot => draft.lose(field, outlook, tribe),
         Verdict::ToOutlook { rule, loses } => {
             match fits(field, tribe.value(), Side::Outlook, lens.policy) {
                 Ok(()) => {
@@ -263,7 +312,11 @@ fn judge(pair: Pair<'_>, field: Field, borrowed: &BTreeSet<Field>, draft: &mut D
                 return;
             }
             if let Err(misfit) = fits(field, outlook.value(), Side::Tribe, lens.policy) {
-                draft.blocked.insert(field);
+                if moot {
+                    draft.lose(field, outlook, tribe);
+                } else {
+                    draft.blocked.insert(field);
+                }
                 draft.refused.push(Refusal {
                     field,
                     to: Side::Tribe,
@@ -278,7 +331,7 @@ fn judge(pair: Pair<'_>, field: Field, borrowed: &BTreeSet<Field>, draft: &mut D
             };
             let index = write_to_tribe(pair, field, &outlook, &mut draft.tribe);
             let Some(index) = index else {
-                lose(field, tribe, outlook, draft);
+                draft.lose(field, outlook, tribe);
                 return;
             };
             draft.moves.push(Move {
@@ -342,16 +395,27 @@ fn hold(field: Field, rule: Rule, tribe: Reading, outlook: Reading, draft: &mut 
     });
 }
 
-/// An Outlook edit of a relationship that no longer exists: it goes into the audit.
-fn lose(field: Field, tribe: Reading, outlook: Reading, draft: &mut Draft) {
-    draft.decisions.push(Decision {
-        field,
-        rule: Rule::R6,
-        to: Side::Outlook,
-        before: outlook,
-        after: tribe,
-        loses: true,
-    });
+/// Whether a link without base would send to Tribe what nobody typed: Outlook derives initials by
+/// itself (Graph reference 2.2). They stay in Outlook and go to Tribe once changed.
+fn verdict_invents(pair: Pair<'_>, field: Field, verdict: Verdict, outlook: &Reading) -> bool {
+    let first_merge = matches!(
+        verdict,
+        Verdict::ToTribe {
+            rule: Rule::R12a,
+            ..
+        }
+    );
+    let parts = Parts {
+        initials: None,
+        first: pair.contact.given_name.value(),
+        insertion: pair.contact.middle_name.value(),
+        surname: pair.contact.surname.value(),
+    };
+    first_merge
+        && field == Field::Initials
+        && outlook
+            .value()
+            .is_some_and(|initials| looks_derived(initials, parts))
 }
 
 /// Adds a field to the write of its record; `None`: that record no longer exists.

@@ -1,6 +1,6 @@
 //! Whether Tribe has anything to say at all: the echo of an own write costs no read of Outlook.
 
-use super::{Situation, TribeSide, tribe_marks};
+use super::{Situation, TribeSide, life::tribe_marks};
 use crate::{base::Mark, eligibility::main_relationship, link::LinkState};
 
 /// Whether Tribe's side of a linked pair is as the base knows it: the same main relationship, and

@@ -67,7 +67,8 @@ pub fn settle(
             });
         }
     }
-    let mut again = !outlook_done || (0..update.tribe.len()).any(|index| !tribe_done(index));
+    let mut again =
+        update.more || !outlook_done || (0..update.tribe.len()).any(|index| !tribe_done(index));
     if outlook_done {
         after.relationship = Some(update.mapping.relationship);
         after.kind = update.mapping.kind;

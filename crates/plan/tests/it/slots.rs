@@ -1,0 +1,697 @@
+//! The sentences of the fields table: shared slots, lists, limits, changes of the relationship.
+
+use tribelink_plan::{
+    canonical::Misfit,
+    field::{Field, Side},
+    ids::RelationshipId,
+    link::{MobileSlot, PrivateEmailSlot},
+    person::Kind,
+    policy::Conflict,
+    reading::Reading,
+    rule::Rule,
+};
+use uuid::Uuid;
+
+use crate::model::{Fault, World, blank, composed, entry, losses, person, relationship, value};
+
+const A: &str = "jan@acme.example";
+const P: &str = "jan@home.example";
+const X: &str = "jan@else.example";
+const B: &str = "jan@new.example";
+
+fn with_third() -> World {
+    let mut world = World::linked(Kind::Contact);
+    world.set_emails(&[A, P, X]);
+    assert_eq!(world.run().writes(), 0);
+    world
+}
+
+fn in_tribe(world: &World) -> (String, String) {
+    (
+        world.in_tribe(Field::BusinessEmail),
+        world.in_tribe(Field::PrivateEmail),
+    )
+}
+
+#[test]
+fn private_email_stands_behind_a_filled_first_one() {
+    let world = World::linked(Kind::Contact);
+    assert_eq!(world.emails(), [A, P]);
+    let mut alone = World::new(person(vec![relationship(10, Kind::Contact)]));
+    alone.tribe(Field::PrivateEmail, P);
+    alone.run();
+    assert!(alone.emails().is_empty(), "no first one, no place");
+    alone.pass_time();
+    alone.tribe(Field::BusinessEmail, A);
+    assert_eq!(alone.run().patches.len(), 1);
+    assert_eq!(alone.emails(), [A, P]);
+    alone.assert_quiet();
+}
+
+#[test]
+fn private_email_needs_a_free_slot() {
+    let mut world = World::linked(Kind::Contact);
+    world.tribe(Field::PrivateEmail, "");
+    world.run();
+    world.pass_time();
+    assert_eq!(world.emails(), [A]);
+    world.set_emails(&[A, X, "third@else.example"]);
+    world.tribe(Field::PrivateEmail, P);
+    assert_eq!(world.run().writes(), 0);
+    world.set_emails(&[A, X]);
+    assert_eq!(world.run().patches.len(), 1);
+    assert_eq!(world.emails(), [A, X, P]);
+}
+
+#[test]
+fn private_email_follows_tribe_in_its_place() {
+    let mut world = with_third();
+    world.tribe(Field::PrivateEmail, "new@home.example");
+    world.run();
+    assert_eq!(world.emails(), [A, "new@home.example", X]);
+    world.pass_time();
+    world.tribe(Field::PrivateEmail, "");
+    world.run();
+    assert_eq!(world.emails(), [A, X]);
+    world.assert_quiet();
+}
+
+#[test]
+fn private_email_is_never_placed_twice() {
+    let mut world = World::linked(Kind::Contact);
+    world.tribe(Field::PrivateEmail, "JAN@acme.example");
+    world.run();
+    assert_eq!(
+        world.emails(),
+        [A],
+        "the business address already is that one"
+    );
+    world.assert_quiet();
+    world.pass_time();
+    let mut other = World::linked(Kind::Contact);
+    other.tribe(Field::BusinessEmail, P);
+    other.run();
+    assert_eq!(other.emails(), [P]);
+    other.assert_quiet();
+}
+
+#[test]
+fn private_email_once_touched_is_the_users() {
+    for touched in [vec![A, X], vec![A]] {
+        let mut world = World::linked(Kind::Contact);
+        world.set_emails(&touched);
+        assert_eq!(world.run().writes(), 0);
+        assert_eq!(world.link().slots.private_email, PrivateEmailSlot::Touched);
+        assert_eq!(
+            world.in_tribe(Field::PrivateEmail),
+            P,
+            "never sent to Tribe"
+        );
+        world.tribe(Field::PrivateEmail, "new@home.example");
+        assert_eq!(world.run().writes(), 0, "nor maintained");
+        world.assert_quiet();
+    }
+}
+
+#[test]
+fn private_email_moved_to_the_first_place_is_a_business_edit() {
+    let mut world = World::linked(Kind::Contact);
+    world.set_emails(&[P, A]);
+    let done = world.run();
+    assert_eq!((done.patches.len(), done.tribe.len()), (0, 1));
+    assert_eq!(in_tribe(&world), (P.into(), P.into()));
+    assert_eq!(world.link().slots.private_email, PrivateEmailSlot::Touched);
+    world.assert_quiet();
+}
+
+#[test]
+fn private_email_that_became_first_by_removal_is_taken_out() {
+    let mut world = World::linked(Kind::Contact);
+    world.set_emails(&[P]);
+    let done = world.run();
+    assert!(world.emails().is_empty());
+    assert_eq!(
+        in_tribe(&world),
+        (String::new(), P.into()),
+        "only the business one was emptied"
+    );
+    assert_eq!((done.patches.len(), done.tribe.len()), (1, 1));
+    world.assert_quiet();
+    world.pass_time();
+    world.tribe(Field::BusinessEmail, B);
+    world.run();
+    assert_eq!(world.emails(), [B, P], "and comes back behind a filled one");
+}
+
+#[test]
+fn private_email_by_removal_lets_the_next_address_be_the_first_value() {
+    let mut world = with_third();
+    world.set_emails(&[P, X]);
+    let done = world.run();
+    assert_eq!(world.emails(), [X, P]);
+    assert_eq!(in_tribe(&world), (X.into(), P.into()));
+    assert_eq!((done.patches.len(), done.tribe.len()), (1, 1));
+    world.assert_quiet();
+}
+
+#[test]
+fn private_email_by_removal_survives_a_failed_write() {
+    for fault in [
+        Fault::Patch,
+        Fault::Tribe,
+        Fault::StaleOutlook,
+        Fault::StaleTribe,
+    ] {
+        for second in [true, false] {
+            let mut world = World::linked(Kind::Contact);
+            world.set_emails(&[P]);
+            world.faults = if second {
+                vec![fault, Fault::None]
+            } else {
+                vec![fault]
+            };
+            world.run();
+            world.pass_time();
+            world.run();
+            assert!(world.emails().is_empty(), "{fault:?}");
+            assert_eq!(in_tribe(&world), (String::new(), P.into()), "{fault:?}");
+            world.assert_quiet();
+        }
+    }
+}
+
+#[test]
+fn private_email_emptied_first_in_tribe_takes_the_placed_one_along() {
+    let mut world = with_third();
+    world.tribe(Field::BusinessEmail, "");
+    assert_eq!(world.run().patches.len(), 1);
+    assert_eq!(world.emails(), [X, P]);
+    assert_eq!(
+        world.in_tribe(Field::BusinessEmail),
+        "",
+        "a further value is no edit"
+    );
+    world.assert_quiet();
+}
+
+#[test]
+fn private_email_a_stale_read_is_not_a_touch() {
+    let mut world = World::linked(Kind::Contact);
+    world.tribe(Field::PrivateEmail, "new@home.example");
+    world.faults = vec![Fault::StaleOutlook];
+    world.run();
+    world.pass_time();
+    world.run();
+    assert!(matches!(
+        world.link().slots.private_email,
+        PrivateEmailSlot::Placed(_)
+    ));
+    world.tribe(Field::PrivateEmail, P);
+    world.run();
+    assert_eq!(world.emails(), [A, P]);
+}
+
+#[test]
+fn a_further_value_that_became_first_is_kept_behind_a_new_first() {
+    let mut world = World::linked(Kind::Contact);
+    let list = |texts: &[&str]| Some(texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>());
+    world.contact().business_phones = list(&["+31201234567", "+31202222222"]);
+    world.tribe(Field::BusinessPhone, "");
+    world.run();
+    world.pass_time();
+    assert_eq!(world.seen().business_phones, list(&["+31202222222"]));
+    world.assert_quiet();
+    world.tribe(Field::BusinessPhone, "+31203333333");
+    world.run();
+    assert_eq!(
+        world.seen().business_phones,
+        list(&["+31203333333", "+31202222222"])
+    );
+    world.assert_quiet();
+    world.pass_time();
+    world.tribe(Field::BusinessPhone, "+31204444444");
+    world.run();
+    assert_eq!(
+        world.seen().business_phones,
+        list(&["+31204444444", "+31202222222"])
+    );
+}
+
+#[test]
+fn private_mobile_fills_an_empty_business_slot_and_is_remembered() {
+    let mut world = World::linked(Kind::Contact);
+    assert_eq!(world.seen().mobile_phone, value("+31612345678"));
+    world.tribe(Field::BusinessMobile, "");
+    let done = world.run();
+    assert_eq!(done.patches.len(), 1);
+    assert_eq!(world.seen().mobile_phone, value("+31687654321"));
+    assert_eq!(world.link().slots.mobile, MobileSlot::Private);
+    world.pass_time();
+    world.contact().mobile_phone = value("+31611111111");
+    world.run();
+    assert_eq!(
+        world.in_tribe(Field::PrivateMobile),
+        "+31611111111",
+        "to the field that filled it"
+    );
+    assert_eq!(world.in_tribe(Field::BusinessMobile), "");
+    world.pass_time();
+    world.contact().mobile_phone = Reading::Empty;
+    world.run();
+    assert_eq!(world.in_tribe(Field::PrivateMobile), "");
+    world.pass_time();
+    world.contact().mobile_phone = value("+31622222222");
+    world.run();
+    assert_eq!(
+        world.in_tribe(Field::BusinessMobile),
+        "+31622222222",
+        "an empty slot is business"
+    );
+    assert_eq!(world.in_tribe(Field::PrivateMobile), "");
+    world.assert_quiet();
+}
+
+#[test]
+fn private_mobile_gives_way_to_a_business_mobile() {
+    let mut world = World::linked(Kind::Contact);
+    world.tribe(Field::BusinessMobile, "");
+    world.run();
+    world.pass_time();
+    world.tribe(Field::BusinessMobile, "+31633333333");
+    assert_eq!(world.run().patches.len(), 1);
+    assert_eq!(world.seen().mobile_phone, value("+31633333333"));
+    assert_eq!(world.in_tribe(Field::PrivateMobile), "+31687654321");
+    assert_eq!(world.link().slots.mobile, MobileSlot::Business);
+    world.assert_quiet();
+}
+
+#[test]
+fn private_mobile_edit_reaches_tribe_before_its_slot_is_taken() {
+    for fault in [
+        Fault::None,
+        Fault::Tribe,
+        Fault::Patch,
+        Fault::StaleTribe,
+        Fault::StaleOutlook,
+    ] {
+        let mut world = World::linked(Kind::Contact);
+        world.tribe(Field::BusinessMobile, "");
+        world.run();
+        world.pass_time();
+        world.contact().mobile_phone = value("+31644444444");
+        world.tribe(Field::BusinessMobile, "+31633333333");
+        world.faults = vec![fault];
+        world.run();
+        world.pass_time();
+        world.run();
+        assert_eq!(
+            world.in_tribe(Field::PrivateMobile),
+            "+31644444444",
+            "{fault:?}"
+        );
+        assert_eq!(world.seen().mobile_phone, value("+31633333333"));
+        world.assert_quiet();
+    }
+}
+
+#[test]
+fn private_mobile_edit_that_loses_its_slot_is_told() {
+    let mut world = World::linked(Kind::Contact);
+    world.tribe(Field::BusinessMobile, "");
+    world.run();
+    world.pass_time();
+    world.contact().mobile_phone = value("+31644444444");
+    world.tribe(Field::PrivateMobile, "+31655555555");
+    world.tribe(Field::BusinessMobile, "+31633333333");
+    let done = world.run();
+    assert_eq!(
+        losses(&done),
+        [(Field::PrivateMobile, Side::Outlook, value("+31644444444"))]
+    );
+    assert_eq!(world.seen().mobile_phone, value("+31633333333"));
+}
+
+#[test]
+fn business_mobile_cleared_in_outlook_is_cleared_before_the_private_one_comes() {
+    for fault in [Fault::None, Fault::Tribe, Fault::Patch] {
+        let mut world = World::linked(Kind::Contact);
+        world.contact().mobile_phone = Reading::Empty;
+        world.faults = vec![fault];
+        world.run();
+        assert_eq!(world.in_tribe(Field::BusinessMobile), "", "{fault:?}");
+        assert_eq!(world.seen().mobile_phone, value("+31687654321"));
+        world.assert_quiet();
+    }
+}
+
+#[test]
+fn an_individual_uses_the_private_values() {
+    let mut world = World::linked(Kind::Individual);
+    assert_eq!(world.emails(), [P]);
+    assert_eq!(world.seen().mobile_phone, value("+31687654321"));
+    world.set_emails(&[X, P]);
+    world.contact().mobile_phone = value("+31611111111");
+    world.run();
+    assert_eq!(world.in_tribe(Field::PrivateEmail), X);
+    assert_eq!(world.in_tribe(Field::PrivateMobile), "+31611111111");
+    world.assert_quiet();
+}
+
+#[test]
+fn an_employee_is_mapped_like_a_contact() {
+    let world = World::linked(Kind::Employee);
+    assert_eq!(world.emails(), [A, P]);
+    assert_eq!(world.seen().job_title, value("Buyer"));
+}
+
+#[test]
+fn an_emptied_surname_is_refused_and_the_others_go_on() {
+    let mut world = World::linked(Kind::Contact);
+    world.contact().surname = Reading::Empty;
+    world.contact().given_name = value("Johan");
+    let done = world.run();
+    assert_eq!(done.refused.len(), 1);
+    let refusal = done.refused[0];
+    assert_eq!((refusal.field, refusal.to), (Field::Surname, Side::Tribe));
+    assert_eq!(refusal.misfit, Misfit::SurnameNeeded);
+    assert_eq!(world.in_tribe(Field::Surname), "Berg");
+    assert_eq!(world.in_tribe(Field::FirstName), "Johan");
+    assert_eq!(
+        world.run().refused.len(),
+        1,
+        "it shows as long as it stands"
+    );
+}
+
+#[test]
+fn values_that_do_not_fit_are_refused_never_cut() {
+    let long = "x".repeat(256);
+    let mut world = World::linked(Kind::Contact);
+    world.set_emails(&["Jan <jan@acme.example>", P]);
+    world.contact().job_title = value(&long);
+    world.tribe(Field::PrivatePhone, &long);
+    world.tribe(Field::BirthDate, "1604-08-14");
+    world.tribe(Field::Insertion, "de");
+    let done = world.run();
+    let refused: Vec<_> = done
+        .refused
+        .iter()
+        .map(|r| (r.field, r.to, r.misfit))
+        .collect();
+    assert_eq!(
+        refused,
+        [
+            (Field::BirthDate, Side::Outlook, Misfit::NotADate),
+            (Field::BusinessEmail, Side::Tribe, Misfit::NotAnAddress),
+            (Field::Function, Side::Tribe, Misfit::TooLong),
+            (Field::PrivatePhone, Side::Outlook, Misfit::TooLong),
+        ]
+    );
+    assert_eq!(world.seen().middle_name, value("de"));
+    assert_eq!(world.seen().birthday, value("1980-10-15"));
+    world.assert_quiet();
+}
+
+#[test]
+fn a_composed_name_that_is_too_long_is_refused_and_stays_as_it_is() {
+    let mut world = World::linked(Kind::Contact);
+    let stands = world.seen().display_name.clone();
+    world.tribe(Field::FirstName, &"x".repeat(200));
+    world.tribe(Field::Surname, &"y".repeat(200));
+    let done = world.run();
+    let refusal = done.plans[0].clone();
+    let tribelink_plan::planner::Next::Update(update) = refusal.next else {
+        panic!()
+    };
+    assert_eq!(update.refused[0].field, Field::DisplayName);
+    assert_eq!(world.seen().display_name, stands);
+    let mut fresh = World::new(world.person().clone());
+    fresh.run();
+    assert_eq!(fresh.seen().given_name, value(&"x".repeat(200)));
+}
+
+#[test]
+fn the_display_name_is_recomposed_by_our_own_name_writes_alone() {
+    let mut world = World::linked(Kind::Contact);
+    world.contact().display_name = value("Uncle Jan");
+    world.contact().given_name = value("Johan");
+    world.run();
+    assert_eq!(world.seen().display_name, value("Uncle Jan"));
+    world.pass_time();
+    world.tribe(Field::Function, "Director");
+    world.run();
+    assert_eq!(
+        world.seen().display_name,
+        value("Uncle Jan"),
+        "sent along as it stands"
+    );
+    world.pass_time();
+    world.tribe(Field::FirstName, "");
+    world.run();
+    assert_eq!(world.seen().display_name, value("J. van der Berg"));
+    assert_eq!(
+        (
+            world.seen().display_name.clone(),
+            world.seen().file_as.clone()
+        ),
+        composed(world.seen())
+    );
+}
+
+#[test]
+fn the_company_goes_to_outlook_alone_and_can_be_switched_off() {
+    let mut world = World::linked(Kind::Contact);
+    assert_eq!(world.seen().company_name, value("Organisation 10"));
+    world.contact().company_name = value("My nickname for them");
+    assert_eq!(world.run().writes(), 0);
+    world.tribe(Field::Company, "Acme");
+    world.run();
+    assert_eq!(world.seen().company_name, value("Acme"));
+    world.pass_time();
+    world
+        .policy
+        .directions
+        .insert(Field::Company, tribelink_plan::field::Direction::Off);
+    world.tribe(Field::Company, "Other");
+    assert_eq!(world.run().writes(), 0);
+}
+
+#[test]
+fn the_company_of_an_individual_is_never_the_crm_itself() {
+    let mut ours = relationship(10, Kind::Individual);
+    ours.organization = Some((crate::model::US, value("The CRM's owner")));
+    let mut world = World::new(person(vec![ours]));
+    world.run();
+    assert_eq!(world.seen().company_name, Reading::Empty);
+}
+
+/// A second job: the first is left behind.
+fn changes_jobs(world: &mut World, kind: Kind) {
+    let mut next = relationship(20, kind);
+    if kind.is_business() {
+        next.fields.insert(Field::BusinessEmail, value(B));
+        next.fields
+            .insert(Field::BusinessPhone, value("+31205555555"));
+        next.fields.insert(Field::Function, value("Director"));
+        next.fields
+            .insert(Field::BusinessMobile, value("+31666666666"));
+    }
+    world.person().relationships[0].former = true;
+    world.person().relationships.push(next);
+}
+
+fn old(world: &World, field: Field) -> Reading {
+    let person = world.person.as_ref().unwrap();
+    person.relationships[0]
+        .fields
+        .get(&field)
+        .cloned()
+        .unwrap_or_default()
+}
+
+#[test]
+fn a_new_main_relationship_is_judged_under_the_old_slots_then_placed_anew() {
+    for fault in [
+        Fault::None,
+        Fault::Tribe,
+        Fault::Patch,
+        Fault::StaleTribe,
+        Fault::StaleOutlook,
+    ] {
+        let mut world = World::linked(Kind::Contact);
+        world.contact().job_title = value("Senior buyer");
+        changes_jobs(&mut world, Kind::Contact);
+        world.faults = vec![fault];
+        world.run();
+        world.pass_time();
+        world.run();
+        assert_eq!(
+            old(&world, Field::Function),
+            value("Senior buyer"),
+            "{fault:?}"
+        );
+        assert_eq!(
+            world.link().relationship,
+            Some(RelationshipId(Uuid::from_u128(20)))
+        );
+        assert_eq!(world.in_tribe(Field::Function), "Director");
+        assert_eq!(world.seen().job_title, value("Director"));
+        assert_eq!(world.seen().company_name, value("Organisation 20"));
+        assert_eq!(world.emails(), [B, P]);
+        world.assert_quiet();
+    }
+}
+
+#[test]
+fn an_edit_of_a_deleted_relationship_is_lost_with_an_audit_line() {
+    let mut world = World::linked(Kind::Contact);
+    world.contact().job_title = value("Senior buyer");
+    changes_jobs(&mut world, Kind::Contact);
+    world.person().relationships.remove(0);
+    let done = world.run();
+    assert_eq!(
+        losses(&done),
+        [(Field::Function, Side::Outlook, value("Senior buyer"))]
+    );
+    assert_eq!(world.seen().job_title, value("Director"));
+    world.assert_quiet();
+}
+
+#[test]
+fn an_edit_contested_in_the_old_relationship_is_told_when_it_loses() {
+    for conflict in [Conflict::Tribe, Conflict::Outlook] {
+        let mut world = World::linked(Kind::Contact);
+        world.policy.conflict = conflict;
+        world.contact().job_title = value("Outlook's");
+        world.tribe(Field::Function, "Tribe's");
+        changes_jobs(&mut world, Kind::Individual);
+        let done = world.run();
+        let wins = conflict == Conflict::Outlook;
+        let loser = if wins { "Tribe's" } else { "Outlook's" };
+        assert_eq!(
+            losses(&done)
+                .iter()
+                .map(|l| l.2.clone())
+                .collect::<Vec<_>>(),
+            [value(loser)]
+        );
+        assert_eq!(old(&world, Field::Function) == value("Outlook's"), wins);
+        world.assert_quiet();
+    }
+}
+
+#[test]
+fn a_held_edit_of_the_old_relationship_keeps_the_old_mapping_until_decided() {
+    let mut world = World::linked(Kind::Contact);
+    world.policy.conflict = Conflict::Hold;
+    world.contact().job_title = value("Outlook's");
+    world.tribe(Field::Function, "Tribe's");
+    changes_jobs(&mut world, Kind::Contact);
+    world.tribe(Field::FirstName, "Johan");
+    let done = world.run();
+    assert_eq!(done.held[0].field, Field::Function);
+    assert_eq!(world.seen().given_name, value("Johan"), "the others go on");
+    assert_eq!(world.emails(), [A, P]);
+    world.decided.insert(Field::Function, true);
+    world.run();
+    world.decided.clear();
+    assert_eq!(old(&world, Field::Function), value("Outlook's"));
+    assert_eq!(world.seen().job_title, value("Director"));
+    world.assert_quiet();
+}
+
+#[test]
+fn an_edit_of_the_old_relationship_that_does_not_fit_is_told() {
+    let mut world = World::linked(Kind::Contact);
+    world.set_emails(&["not an address", P]);
+    changes_jobs(&mut world, Kind::Contact);
+    let done = world.run();
+    assert_eq!(
+        losses(&done),
+        [(Field::BusinessEmail, Side::Outlook, value("not an address"))]
+    );
+    assert_eq!(world.emails(), [B, P]);
+    world.assert_quiet();
+}
+
+#[test]
+fn business_values_without_counterpart_stay_in_outlook_and_leave_the_base() {
+    let mut world = World::linked(Kind::Contact);
+    changes_jobs(&mut world, Kind::Individual);
+    world.tribe(Field::PrivateMobile, "");
+    world.run();
+    world.pass_time();
+    assert_eq!(world.seen().job_title, value("Buyer"));
+    assert_eq!(
+        world.seen().business_phones,
+        Some(vec!["+31201234567".to_owned()])
+    );
+    assert_eq!(world.seen().mobile_phone, value("+31612345678"));
+    assert_eq!(world.emails(), [P], "once, and first");
+    for field in [Field::Function, Field::BusinessPhone, Field::BusinessEmail] {
+        assert_eq!(world.link().base.get(field), Default::default());
+    }
+    world.assert_quiet();
+    world.contact().job_title = value("Anything");
+    assert_eq!(world.run().writes(), 0);
+}
+
+#[test]
+fn an_individual_who_takes_a_job_gets_its_business_values() {
+    let mut world = World::linked(Kind::Individual);
+    world.set_emails(&[X, "second@else.example"]);
+    changes_jobs(&mut world, Kind::Contact);
+    let done = world.run();
+    assert_eq!(done.tribe.len(), 1);
+    assert_eq!(
+        in_tribe(&world),
+        (B.into(), X.into()),
+        "the edit of the private one is kept"
+    );
+    assert_eq!(world.emails(), [B, "second@else.example", X]);
+    assert_eq!(world.seen().mobile_phone, value("+31666666666"));
+    world.assert_quiet();
+}
+
+#[test]
+fn a_private_address_that_does_not_fit_and_loses_its_slot_is_told() {
+    let mut world = World::linked(Kind::Individual);
+    world.set_emails(&["not an address"]);
+    changes_jobs(&mut world, Kind::Contact);
+    let done = world.run();
+    assert_eq!(
+        losses(&done),
+        [(Field::PrivateEmail, Side::Outlook, value("not an address"))]
+    );
+    assert_eq!(done.plans[0].rule, Rule::R6);
+}
+
+#[test]
+fn a_list_that_could_not_be_read_is_not_placed_anew() {
+    let mut world = World::linked(Kind::Contact);
+    let seen = world.seen().clone();
+    world.contact().emails = None;
+    world.contact().mobile_phone = Reading::Unreadable;
+    changes_jobs(&mut world, Kind::Contact);
+    world.run();
+    assert_eq!(world.seen().mobile_phone, Reading::Unreadable, "R18");
+    world.pass_time();
+    world.contact().emails = seen.emails;
+    world.contact().mobile_phone = seen.mobile_phone;
+    world.run();
+    assert_eq!(world.emails()[0], B);
+    assert_eq!(world.seen().mobile_phone, value("+31666666666"));
+    world.assert_quiet();
+}
+
+#[test]
+fn an_entry_keeps_its_name_when_its_address_changes() {
+    let mut world = World::linked(Kind::Contact);
+    world.contact().emails.as_mut().unwrap()[0].name = Some("Jan at work".into());
+    world.tribe(Field::BusinessEmail, B);
+    world.run();
+    let entries = world.seen().emails.clone().unwrap();
+    assert_eq!(entries[0].name.as_deref(), Some("Jan at work"));
+    assert!(entries[1] == entry(P));
+    assert_ne!(blank().emails, Some(entries));
+}
