@@ -5,7 +5,9 @@
 //! must not pause for longer than [`Limits::body_pause`]; a request must be answered within
 //! [`Limits::request`], body included; and a client must not pause for longer than
 //! [`Limits::write_pause`] in taking the answer. Beyond [`Limits::connections`] new ones wait in the
-//! listener's queue.
+//! listener's queue. [`limit`] is the configured limit of requests for each client.
+
+pub mod limit;
 
 use std::{
     convert::Infallible,
