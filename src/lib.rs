@@ -10,6 +10,8 @@
 //! - [`vault`]: how personal values and secrets rest.
 //! - [`server`], [`telemetry`]: how the service is reached, and what it says about itself.
 //! - [`cli`], [`doctor`]: the command line, and what it examines.
+//! - [`intake`]: hints from outside. [`activation`]: the life of a user. [`api`]: HTTP over both.
+//! - [`ports`], [`sealed`], [`environment`]: what the rooms agree on: traits, sealed shapes, settings.
 //! - [`clock`], [`random`]: time and chance as ports.
 //!
 //! The decisions live in the crate `tribelink-plan`, which does no I/O; the bundled sandbox in

@@ -148,7 +148,13 @@ impl Activation {
         let Purpose::Invite(user) = invite.purpose else {
             return Err(Failure::Link);
         };
+        // Put back at once: whatever fails below, the link can be opened again.
         let invitation: Proof = self.opened(&hash, &invite)?;
+        self.commit(vec![Change::PutSignIn {
+            state_hash: hash,
+            sign_in: invite,
+        }])
+        .await?;
         let user = self.user(user).await?;
         transition::step(user.state, user.resume_state, Command::Invite)
             .map_err(Failure::Refused)?;
@@ -169,16 +175,10 @@ impl Activation {
             browser_hash: Some(sha256(browser.as_bytes())),
             expires_ms: now + SIGN_IN_MS,
         };
-        self.commit(vec![
-            Change::PutSignIn {
-                state_hash: hash,
-                sign_in: invite,
-            },
-            Change::PutSignIn {
-                state_hash,
-                sign_in,
-            },
-        ])
+        self.commit(vec![Change::PutSignIn {
+            state_hash,
+            sign_in,
+        }])
         .await?;
         Ok(Begun {
             authorize,

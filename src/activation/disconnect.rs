@@ -7,14 +7,17 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tribelink_plan::ids::UserId;
+use tribelink_plan::{ids::UserId, rule::Rule};
 
 use super::{Activation, Command, Error, brake_alert, consent_alert, left_alert, transition};
 use crate::{
     graph::Call,
     random, remote,
     sealed::user_row,
-    store::{Alert, Change, Guard, Lane, Lease, Subscription, User, UserState},
+    store::{
+        Alert, AuditDirection, AuditLine, Change, Guard, Lane, Lease, Source, Subscription, User,
+        UserState,
+    },
     vault::column,
 };
 
@@ -58,7 +61,8 @@ impl Activation {
         let user = self.user(id).await?;
         let step = transition::step(user.state, user.resume_state, command)?;
         let reason = (command == Command::EmployeeLeft).then(|| EMPLOYEE_LEFT.to_owned());
-        if user.state != step.to {
+        let moves = user.state != step.to;
+        if moves {
             let mut changes = vec![Change::MoveUser {
                 id,
                 from: user.state,
@@ -71,11 +75,12 @@ impl Activation {
         }
         self.subscriptions.forget(id);
         self.wake.stop(id);
+        let line = (moves || forget).then(|| self.line(&user, command, forget));
         match held {
-            Some(lease) => self.erase(id, forget, lease).await?,
+            Some(lease) => self.erase(id, forget, line, lease).await?,
             None => {
                 let lease = self.claim(id).await?;
-                let erased = self.erase(id, forget, &lease).await;
+                let erased = self.erase(id, forget, line, &lease).await;
                 // An unreturned lease ends by itself.
                 let _ = self.store.release(&lease).await;
                 erased?;
@@ -105,7 +110,13 @@ impl Activation {
         }
     }
 
-    async fn erase(&self, id: UserId, forget: bool, lease: &Lease) -> Result<(), Error> {
+    async fn erase(
+        &self,
+        id: UserId,
+        forget: bool,
+        line: Option<AuditLine>,
+        lease: &Lease,
+    ) -> Result<(), Error> {
         let user = self.user(id).await?;
         if user.state != UserState::Disconnected {
             return Err(Error::Changed);
@@ -134,6 +145,7 @@ impl Activation {
         if forget {
             changes.push(Change::ForgetLinks(id));
         }
+        changes.extend(line.map(|line| Change::AddAudit(Box::new(line))));
         let guard = Guard::Lease {
             lease: lease.clone(),
             now_ms: self.clock.now_ms(),
@@ -174,6 +186,29 @@ impl Activation {
                 // It ends by itself within a week, and its notices find no subscription here.
                 Err(error) => tracing::warn!(%error, "a subscription could not be ended at Graph"),
             }
+        }
+    }
+
+    /// One line for all links of the user.
+    fn line(&self, user: &User, command: Command, forget: bool) -> AuditLine {
+        let (rule, cause) = match command {
+            Command::EmployeeLeft => (Rule::R22, Source::Engine),
+            _ => (Rule::R20, Source::Person),
+        };
+        let note = if forget { "forgotten" } else { "disconnected" };
+        AuditLine {
+            id: 0,
+            at_ms: self.clock.now_ms(),
+            environment: user.environment.clone(),
+            user: user.id,
+            person: None,
+            contact: None,
+            rule,
+            direction: AuditDirection::None,
+            cause,
+            fields: Vec::new(),
+            values: None,
+            note: Some(note.to_owned()),
         }
     }
 

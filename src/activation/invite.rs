@@ -3,7 +3,7 @@
 use tribelink_plan::ids::{EmployeeId, EnvironmentId, UserId};
 
 use super::{
-    Activation, Command, Error, employee_left,
+    Activation, Command, Error, employee_left, left_alert,
     mailbox::{address_of, is_same_address},
     return_to, transition,
 };
@@ -224,6 +224,9 @@ impl Activation {
                 resume_state: None,
                 reason: user.reason.clone(),
             });
+            if from != user.state {
+                changes.push(Change::ClearAlert(left_alert(user.id)));
+            }
         }
         changes.push(Change::PutUser(Box::new(user.clone())));
         self.commit(changes).await

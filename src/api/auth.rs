@@ -44,13 +44,20 @@ pub async fn authenticate(
     if !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
     }
-    match caller(&api.settings.tokens, request.headers()) {
-        Some(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
-        None => Problem::unauthenticated().into_response(),
+    let Some(caller) = caller(&api.settings.tokens, request.headers()) else {
+        metrics::counter!("tribelink_api_denied_total").increment(1);
+        return Problem::unauthenticated().into_response();
+    };
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let name = caller.name.clone();
+    request.extensions_mut().insert(caller);
+    let response = next.run(request).await;
+    if !method.is_safe() {
+        // Who did what and when (faults 4.20); paths hold ids alone.
+        let status = response.status().as_u16();
+        tracing::info!(caller = name, %method, path, status, "admin request");
     }
+    response
 }
 
 /// Whose token it is. Every known hash is compared, in constant time.

@@ -1,7 +1,7 @@
 //! Which secrets open an environment's door, kept in memory: a delivery costs no read.
 //!
-//! All doors are read together, when a delivery comes in and they are older than [`FRESH_MS`], and
-//! on a miss (unknown environment, nothing fits) at most once per [`MISS_MS`], so that a webhook
+//! All doors are read together, when a delivery comes in and they are older than `FRESH_MS`, and
+//! on a miss (unknown environment, nothing fits) at most once per `MISS_MS`, so that a webhook
 //! that another replica registered a moment ago is known, and a stranger cannot make the store read
 //! for each of his attempts.
 

@@ -1,7 +1,7 @@
 //! Which subscription belongs to whom, kept in memory: judging a notification costs no read.
 //!
 //! Filled from the store at start, told by the worker that subscribes, and asked of the store on a
-//! miss, at most [`MISSES_PER_SECOND`] times: a stranger who invents ids does not get a read each.
+//! miss, at most `MISSES_PER_SECOND` times: a stranger who invents ids does not get a read each.
 //! A notice whose subscription is not known yet is dropped with a 202; the delta that follows every
 //! subscribing reads what it spoke of.
 

@@ -264,6 +264,9 @@ async fn a_disconnect_erases_before_it_is_acknowledged() {
         .await
         .is(409);
     assert_eq!(refused.json()["rule"], "R20");
+    let audit = app.get("/api/v1/audit?rule=R20").await.is(200).json();
+    assert_eq!(audit["items"][0]["note"], "disconnected");
+    assert_eq!(audit["items"][0]["direction"], "none");
     app.post(&format!("/api/v1/users/{id}/consent"), json!({}))
         .await
         .is(409);
@@ -355,6 +358,15 @@ async fn an_employee_who_left_is_stopped_and_told() {
     let status = app.get("/api/v1/status").await.is(200).json();
     assert_eq!(status["alerts"][0]["key"], activation::left_alert(id));
     assert_eq!(status["users"]["disconnected"], 1);
+
+    // Back again: the employee returned, and so the alert has served.
+    let body = json!({"employee_email": ANNA_MAIL});
+    let again = app.post("/api/v1/users", body).await.is(200).json();
+    assert_eq!(
+        (&again["state"], &again["reason"]),
+        (&json!("invited"), &json!(null))
+    );
+    assert!(app.store.alerts().await.unwrap().is_empty());
 }
 
 #[tokio::test]
