@@ -19,16 +19,13 @@ use crate::{
     config::{Config, Credential, Database},
     crms::{self, Clients},
     engine::{self, Engine, explain::Explain, schedule::Scheduler},
+    environment::Configured,
     graph::{
         SignIn,
         client::Client as GraphClient,
         sign_in::{self, Certificate, Platform},
     },
-    intake::{
-        Intake,
-        door::{Configured, Doors},
-        subscriptions::Subscriptions,
-    },
+    intake::{Intake, door::Doors, subscriptions::Subscriptions},
     ports::Crms as _,
     random::{Random, SystemRandom},
     remote::{Silent, Transport, http::HttpTransport, http::Origin},

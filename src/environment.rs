@@ -10,7 +10,6 @@ use url::Url;
 
 use crate::{
     config::is_loopback,
-    intake::door::Configured,
     store::Environment,
     vault::{self, Vault, column},
 };
@@ -78,6 +77,15 @@ pub struct Refused {
     pub key: &'static str,
     /// What it takes.
     pub takes: &'static str,
+}
+
+/// The secrets that an administrator gave for an environment.
+#[derive(Clone, Default)]
+pub struct Configured {
+    /// The header that carries the signature; unset: any.
+    pub signature_header: Option<HeaderName>,
+    /// Secrets; each with the id of its webhook, or for all of them.
+    pub secrets: Vec<(Option<String>, SecretString)>,
 }
 
 impl Settings {

@@ -39,10 +39,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use async_trait::async_trait;
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
-use tribelink_plan::ids::PersonId;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -50,31 +48,14 @@ use crate::{
     clock::Clock,
     config::{AdminToken, MetricsAccess},
     intake::Intake,
-    ports::{Crms, Wake},
+    ports::{Crms, Explainer, Wake},
     random::Random,
-    remote,
-    store::{Store, User},
+    store::Store,
     vault::Vault,
 };
 
 pub use docs::openapi;
-pub use people::{Condition, Explanation};
 pub use problem::Problem;
-
-/// Explains what happens to a person of a user, and why. The engine reads both sides and asks the
-/// planner's own conditions.
-#[async_trait]
-pub trait Explainer: Send + Sync {
-    /// The explanation; `None` when Tribe has no such person.
-    ///
-    /// # Errors
-    /// A remote could not be read; safe to repeat when [`remote::Error::is_passing`].
-    async fn explain(
-        &self,
-        user: &User,
-        person: PersonId,
-    ) -> Result<Option<Explanation>, remote::Error>;
-}
 
 /// What the API needs to know of the configuration.
 #[derive(Clone, Debug)]

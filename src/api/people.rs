@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use tribelink_plan::{
-    ids::{PersonId, UserId},
-    rule::Rule,
-};
+use tribelink_plan::ids::{PersonId, UserId};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -18,6 +15,7 @@ use super::{
     links::Link,
     problem::ProblemBody,
 };
+use crate::ports::Condition;
 
 /// Where a person's copies are.
 #[derive(Serialize, ToSchema)]
@@ -73,30 +71,6 @@ pub async fn copies(
 #[derive(Deserialize)]
 pub struct View {
     user: Option<Uuid>,
-}
-
-/// Why a person is, or is not, in a user's Outlook.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
-    /// The rule that decides now.
-    pub rule: Rule,
-    /// Whether the person is eligible for this user.
-    pub eligible: bool,
-    /// Every condition.
-    pub conditions: Vec<Condition>,
-    /// What would have to change; empty when it is in sync.
-    pub would_sync_if: Vec<String>,
-}
-
-/// One condition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Condition {
-    /// Its name.
-    pub name: String,
-    /// Whether it holds.
-    pub holds: bool,
-    /// In words for people, without values.
-    pub detail: String,
 }
 
 /// Why a person is, or is not, in a user's Outlook.

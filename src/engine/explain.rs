@@ -12,7 +12,7 @@ use tribelink_plan::{
 
 use super::{Engine, Error};
 use crate::{
-    api::{Condition, Explainer, Explanation},
+    ports::{Condition, Explainer, Explanation},
     remote,
     store::User,
 };

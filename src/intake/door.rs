@@ -16,7 +16,7 @@ use tribelink_plan::ids::EnvironmentId;
 
 use crate::{
     clock::Clock,
-    environment,
+    environment::{self, Configured},
     sealed::webhook_row,
     store::{self, Environment, Store, Webhook},
     vault::{Vault, column},
@@ -62,15 +62,6 @@ impl Door {
             .filter(|hook| self.shared.is_empty() && hook.secrets.is_empty())
             .map(|hook| &hook.header_hash)
     }
-}
-
-/// The secrets that an administrator gave for an environment.
-#[derive(Clone, Default)]
-pub struct Configured {
-    /// The header that carries the signature; unset: any.
-    pub signature_header: Option<HeaderName>,
-    /// Secrets; each with the id of its webhook, or for all of them.
-    pub secrets: Vec<(Option<String>, SecretString)>,
 }
 
 /// Whether a door opened.

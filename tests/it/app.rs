@@ -13,11 +13,8 @@ use tribelink::{
     api::{self, Api},
     clock::Clock as _,
     config::{AdminToken, MetricsAccess, Role},
-    intake::{
-        Intake,
-        door::{Configured, Doors},
-        subscriptions::Subscriptions,
-    },
+    environment::Configured,
+    intake::{Intake, door::Doors, subscriptions::Subscriptions},
     sealed::sha256,
     store::{Change, Environment, Guard, Hint, Lane, Store, User, memory::MemoryStore},
     tribe::Employee,

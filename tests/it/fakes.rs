@@ -13,12 +13,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use tribelink::{
-    api::{Condition, Explainer, Explanation},
     clock::Clock,
     graph::{
         Authorize, Call, ContactPage, DeltaPage, Done, Folder, Identity, Issued, Me,
         NewSubscription, Op, Outlook, SignIn, SubscriptionInfo,
     },
+    ports::{Condition, Explainer, Explanation},
     ports::{Crms, Wake},
     random::Random,
     remote::Error,

@@ -18,6 +18,7 @@ mod api_docs;
 mod api_hints;
 mod api_users;
 mod app;
+mod architecture;
 mod clients_graph;
 mod clients_server;
 mod clients_sign_in;
