@@ -25,7 +25,8 @@ pub fn canonical(field: Field, raw: &str, region: &str) -> String {
     } else if field.is_phone() {
         e164(&text, region).unwrap_or(text)
     } else if field == Field::BirthDate {
-        Date::from_str(&text).map_or(text, |date| date.to_string())
+        let date = text.split(['T', ' ']).next().unwrap_or_default();
+        Date::from_str(date).map_or(text, |date| date.to_string())
     } else {
         text
     }

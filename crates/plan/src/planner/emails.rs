@@ -58,11 +58,15 @@ fn take_first(
     target: &mut Contact,
     slots: &mut Slots,
 ) -> Option<Reading> {
-    if placed(pair, target, *slots, 0) != Some(0) {
+    let is_first = |contact| placed(pair, contact, *slots, 0) == Some(0);
+    let is_users =
+        is_first(pair.contact) && matches!(pair.seen.private_email, PrivateSeen::InPlace(_));
+    if !is_first(target) || is_users {
         return None;
     }
     let before = address(target, 0);
-    take_email(target, 0);
+    let copy = placed(pair, target, *slots, 1);
+    take_email(target, copy.unwrap_or(0));
     slots.private_email = PrivateEmailSlot::Unplaced;
     if pair.seen.private_email == PrivateSeen::FirstByRemoval {
         // The base of the business address does not move; a stale read of this is to be told.

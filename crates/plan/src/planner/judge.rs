@@ -182,6 +182,10 @@ fn is_stale(pair: Pair<'_>) -> bool {
                 return emails::is_stale(pair, former.mark);
             }
             Side::Outlook if !pair.seen.readings.contains_key(&former.field) => return false,
+            // As it stands, a placed address that became the first included.
+            Side::Outlook if former.field.is_email() => situation
+                .lens
+                .mark(former.field, &first_address(pair.contact)),
             Side::Outlook => situation
                 .lens
                 .mark(former.field, &pair.seen.reading(former.field)),

@@ -125,6 +125,17 @@ fn private_email_moved_to_the_first_place_is_a_business_edit() {
 }
 
 #[test]
+fn private_email_typed_again_as_the_first_is_a_business_edit_and_stays() {
+    let mut world = World::linked(Kind::Contact);
+    world.set_emails(&[P, A, P]);
+    let done = world.run();
+    assert_eq!((done.patches.len(), done.tribe.len()), (0, 1));
+    assert_eq!(in_tribe(&world), (P.into(), P.into()));
+    assert_eq!(world.emails(), [P, A, P]);
+    world.assert_quiet();
+}
+
+#[test]
 fn private_email_that_became_first_by_removal_is_taken_out() {
     let mut world = World::linked(Kind::Contact);
     world.set_emails(&[P]);
