@@ -50,9 +50,6 @@ pub(super) enum Error {
     /// Something else.
     #[error("{0}")]
     Failed(String),
-    /// This part of the program is not connected.
-    #[error("`{0}` is not built yet")]
-    NotBuilt(&'static str),
 }
 
 /// What a problem document said.
@@ -105,7 +102,7 @@ impl Error {
             } => Some("try again in a moment"),
             Error::Refused { status: 500.., .. } => Some("look into the service's log"),
             Error::Foreign(_) => Some("check --url; it is an origin such as http://127.0.0.1:8080"),
-            Error::Usage(_) | Error::Refused { .. } | Error::Failed(_) | Error::NotBuilt(_) => None,
+            Error::Usage(_) | Error::Refused { .. } | Error::Failed(_) => None,
         }
     }
 
@@ -124,7 +121,7 @@ impl Error {
             Error::Unreachable { .. } | Error::Foreign(_) => UNREACHABLE,
             Error::Unauthorised | Error::Forbidden(_) => REFUSED,
             Error::NotFound(_) => NOT_FOUND,
-            Error::Refused { .. } | Error::Failed(_) | Error::NotBuilt(_) => FAILED,
+            Error::Refused { .. } | Error::Failed(_) => FAILED,
         }
     }
 }

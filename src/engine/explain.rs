@@ -1,20 +1,22 @@
-//! Why a person is, or is not, in a mailbox: the planner's own conditions, read afresh.
+//! Why a person is, or is not, in a mailbox: the planner's own conditions over a fresh read of Tribe,
+//! and what the store knows of the last pass.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tribelink_plan::{
-    eligibility::{main_relationship, standing},
+    explain::{ExplainInput, UserFacts, explain},
+    field::Field,
     ids::PersonId,
-    link::LinkState,
     rule::Rule,
 };
 
 use super::{Engine, Error};
 use crate::{
+    activation::disconnect::EMPLOYEE_LEFT,
     ports::{Condition, Explainer, Explanation},
     remote,
-    store::User,
+    store::{self, Parked, User, UserState},
 };
 
 /// Explains over the engine's ports.
@@ -44,52 +46,80 @@ impl Explainer for Explain {
                 Error::Remote(error) => error,
                 error => remote::Error::Transient(error.to_string()),
             })?;
-        let passing = |error: crate::store::Error| remote::Error::Transient(error.to_string());
-        let row = self
-            .engine
-            .ports
-            .store
-            .link(user.id, person)
-            .await
-            .map_err(passing)?;
-        let Some(read) = land.crm.person(person).await? else {
-            return Ok(row.map(|_| Explanation {
-                rule: Rule::R11,
-                eligible: false,
-                conditions: Vec::new(),
-                would_sync_if: Vec::new(),
-            }));
-        };
-        let main = main_relationship(&read, user.employee);
-        let conditions = read
-            .relationships
+        let store = &self.engine.ports.store;
+        let row = store.link(user.id, person).await.map_err(passing)?;
+        let read = land.crm.person(person).await?;
+        if read.is_none() && row.is_none() {
+            return Ok(None);
+        }
+        let held = store.held_of(user.id, person).await.map_err(passing)?;
+        let held: Vec<(Field, Rule)> = held
             .iter()
-            .map(|relationship| {
-                let standing = standing(relationship, user.employee);
-                Condition {
-                    name: format!("relationship {}", relationship.id),
-                    holds: standing.is_eligible(),
-                    detail: format!(
-                        "{} manager={} owner={} former={}",
-                        relationship.kind.name(),
-                        standing.manager,
-                        standing.owner,
-                        standing.former
-                    ),
-                }
-            })
+            .flat_map(|held| held.fields.iter().map(|field| (*field, held.rule)))
             .collect();
-        let rule = match (main, row.as_ref().map(|row| row.link.state)) {
-            (None, _) => Rule::R9,
-            (Some(_), None) => Rule::R1,
-            (Some(_), Some(LinkState::Tombstone { .. })) => Rule::R7,
-            (Some(_), Some(_)) => Rule::R14,
-        };
+        let parked = store.parked_of(user.id, person).await.map_err(passing)?;
+        let explained = explain(&ExplainInput {
+            employee: user.employee,
+            user: facts(user),
+            person: read.as_ref(),
+            link: row.as_ref().map(|row| &row.link),
+            contact_exists: None,
+            refused: &[],
+            held: &held,
+            policy: &self.engine.settings.policy,
+        });
+        let notes = explained.fields.into_iter().map(|note| Condition {
+            name: note.field.name().to_owned(),
+            holds: false,
+            detail: note.note,
+        });
+        let conditions = explained
+            .conditions
+            .into_iter()
+            .map(|condition| Condition {
+                name: condition.name,
+                holds: condition.holds,
+                detail: condition.detail,
+            })
+            .chain(notes)
+            .chain(parked.iter().map(unmet))
+            .collect();
         Ok(Some(Explanation {
-            rule,
-            eligible: main.is_some(),
+            rule: explained.rule,
+            eligible: explained.eligible,
             conditions,
-            would_sync_if: Vec::new(),
+            would_sync_if: explained.would_sync_if,
         }))
+    }
+}
+
+fn passing(error: store::Error) -> remote::Error {
+    remote::Error::Transient(error.to_string())
+}
+
+/// A parked item: under its field's name, where it is about one.
+fn unmet(parked: &Parked) -> Condition {
+    let name = match parked.field.as_str() {
+        "" => "last_attempt",
+        field => field,
+    };
+    Condition {
+        name: name.to_owned(),
+        holds: false,
+        detail: parked.reason.clone(),
+    }
+}
+
+fn facts(user: &User) -> UserFacts {
+    match user.state {
+        UserState::Live | UserState::FirstSync => UserFacts::Live,
+        UserState::Invited | UserState::Consented => UserFacts::NotStarted,
+        UserState::Paused => UserFacts::Paused,
+        UserState::NeedsConsent => UserFacts::NeedsConsent,
+        UserState::Braked => UserFacts::Braked,
+        UserState::Disconnected if user.reason.as_deref() == Some(EMPLOYEE_LEFT) => {
+            UserFacts::EmployeeLeft
+        }
+        UserState::Disconnected => UserFacts::Disconnected,
     }
 }
