@@ -28,13 +28,13 @@ use crate::{
     intake::{Intake, door::Doors, subscriptions::Subscriptions},
     ports::Crms as _,
     random::{Random, SystemRandom},
-    remote::{Silent, Transport, http::HttpTransport, http::Origin},
-    server::{self, Limits},
+    remote::{Transport, http::HttpTransport, http::Origin},
+    server::{self, Limits, limit::limited},
     store::{
         self, Change, Environment, Guard, Store,
         sqlite::{self, SqliteStore},
     },
-    telemetry::Metrics,
+    telemetry::{CountCalls, Metrics},
     tribe::Crm,
     vault::{FingerprintKey, KeyRing, Vault},
 };
@@ -144,7 +144,7 @@ pub async fn remotes(config: &Config, store: Arc<dyn Store>) -> Result<Remotes, 
         store,
         vault,
         clock,
-        Arc::new(Silent),
+        Arc::new(CountCalls),
         None,
     );
     let clients = clients.map_err(|error| Error::Config(error.to_string()))?;
@@ -187,7 +187,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
         config.microsoft.graph_url.clone(),
         microsoft,
         Arc::clone(&clock),
-        Arc::new(Silent),
+        Arc::new(CountCalls),
     ));
     let clients = Clients::new(
         &config.tribe,
@@ -195,7 +195,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
         Arc::clone(&store),
         Arc::clone(&vault),
         Arc::clone(&clock),
-        Arc::new(Silent),
+        Arc::new(CountCalls),
         transport,
     );
     let crms = Arc::new(clients.map_err(|error| Error::Config(error.to_string()))?);
@@ -249,7 +249,12 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             wake: scheduler as _,
-            doors: Doors::new(Arc::clone(&store), vault, clock, configured(config)),
+            doors: Doors::new(
+                Arc::clone(&store),
+                vault,
+                Arc::clone(&clock),
+                configured(config),
+            ),
             subscriptions,
         }),
         explainer: Arc::new(Explain::new(Arc::clone(&engine))),
@@ -263,7 +268,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
         },
     });
     Ok(App {
-        router: api::router(api),
+        router: limited(api::router(api), &config.server, clock),
         engine,
         store,
         draining,
@@ -418,7 +423,7 @@ fn platform(
         client_id: config.microsoft.client_id.clone(),
         credential,
     };
-    Platform::new(settings, transport, clock, random, Arc::new(Silent))
+    Platform::new(settings, transport, clock, random, Arc::new(CountCalls))
         .map_err(|error| refused(&error))
 }
 

@@ -11,6 +11,7 @@ use tracing_subscriber::{
 };
 
 use crate::config::{LogFormat, Telemetry};
+use crate::remote::{Observer, Remote};
 
 /// Libraries that show headers or addresses below `info`, tokens and codes among them: they stay
 /// there whatever the filter says.
@@ -155,6 +156,23 @@ impl Metrics {
     }
 }
 
+/// Counts every call to a remote.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CountCalls;
+
+impl Observer for CountCalls {
+    fn called(&self, remote: Remote, endpoint: &'static str, status: Option<u16>) {
+        let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+        metrics::counter!(
+            "tribelink_remote_calls_total",
+            "remote" => remote.name(),
+            "endpoint" => endpoint,
+            "status" => status
+        )
+        .increment(1);
+    }
+}
+
 fn recorder() -> Result<PrometheusRecorder, Error> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let builder = PrometheusBuilder::new()
@@ -164,6 +182,10 @@ fn recorder() -> Result<PrometheusRecorder, Error> {
 }
 
 fn describe() {
+    metrics::describe_counter!(
+        "tribelink_remote_calls_total",
+        "Calls to the remotes by endpoint and status; items of a batch count one by one. Status `none`: no answer came."
+    );
     metrics::describe_gauge!(
         "tribelink_build_info",
         "Always 1; the labels say which build runs."
