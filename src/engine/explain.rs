@@ -68,9 +68,11 @@ impl Explainer for Explain {
             held: &held,
             policy: &self.engine.settings.policy,
         });
+        // A field that waits for a decision is not as it should be; any other note only informs.
+        let waits = |field: Field| held.iter().any(|(held, _)| *held == field);
         let notes = explained.fields.into_iter().map(|note| Condition {
             name: note.field.name().to_owned(),
-            holds: false,
+            holds: !waits(note.field),
             detail: note.note,
         });
         let conditions = explained
