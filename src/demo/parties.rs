@@ -37,6 +37,10 @@ const CALL_LOG: usize = 100;
 /// not wait for it.
 const ASK: &str = "2s";
 
+/// How long a read after an own write may be stale: the sandbox has no lag, and a deletion within
+/// that time is believed only after it.
+const SETTLE: &str = "1s";
+
 /// Any free port.
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -143,6 +147,7 @@ async fn config(
         ),
         ("sync.poll_interval", ASK.to_owned()),
         ("sync.delta_interval", ASK.to_owned()),
+        ("sync.settle", SETTLE.to_owned()),
         ("server.shutdown_grace", "5s".to_owned()),
         ("telemetry.log_filter", "warn".to_owned()),
     ];

@@ -34,8 +34,6 @@ pub(super) enum Person {
 }
 
 impl Person {
-    pub(super) const ALL: [Person; 4] = [Person::Sofie, Person::Daan, Person::Noor, Person::Petra];
-
     pub(super) fn name(self) -> &'static str {
         match self {
             Person::Sofie => "Sofie",

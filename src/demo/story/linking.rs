@@ -123,7 +123,7 @@ pub(super) fn comings_and_goings() -> Vec<Step> {
         .writes(0, 0)
         .act(Act::Tribe(Sofie, "Contact.Function", "Directeur"))
         .outlook(Anna, Sofie, "jobTitle", "Directeur")
-        .outlook(Bram, Sofie, "jobTitle", "Hoofd inkoop")
+        .outlook(Bram, Sofie, "jobTitle", "Teamleider inkoop")
         .by(R2, Way::ToOutlook, Anna, Sofie)
         .writes(0, 1),
         step(5, "What Bram edits meanwhile in Outlook stays with him")
