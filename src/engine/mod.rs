@@ -7,8 +7,9 @@
 //! # Map
 //! - here: [`Engine`], its ports and settings. [`schedule`]: which lane runs when.
 //! - [`lease`]: the right to work on a lane, kept alive and checked before every write.
-//! - [`people`]: cards that the environment worker read, passed on in memory. [`roll`]: every person
-//!   with its relationships, by ids.
+//! - [`people`]: cards that the environment worker read, passed on in memory. [`folders`]: the
+//!   contact folders of each mailbox, as last read. [`roll`]: every person with its relationships,
+//!   by ids.
 //! - [`environment`]: Tribe hints, poll, sweep, webhook registration, fan-out.
 //! - [`mailbox`]: one user's job: gather, plan, execute, record; delta, listing, subscription.
 //! - [`retry`]: how long to wait, and when to park (pure). [`trail`]: audit lines (pure but for the
@@ -17,6 +18,7 @@
 pub mod environment;
 
 pub mod explain;
+pub mod folders;
 pub mod lease;
 pub mod mailbox;
 pub mod people;
@@ -118,6 +120,7 @@ pub struct Engine {
     pub(crate) ports: Ports,
     pub(crate) settings: Settings,
     pub(crate) people: people::SharedPeople,
+    pub(crate) folders: folders::KnownFolders,
     pub(crate) scheduler: Arc<schedule::Scheduler>,
     pub(crate) holder: String,
 }
@@ -137,6 +140,7 @@ impl Engine {
         let holder = crate::random::token(ports.random.as_ref());
         Engine {
             people: people::SharedPeople::default(),
+            folders: folders::KnownFolders::default(),
             scheduler,
             ports,
             settings,

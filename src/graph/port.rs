@@ -15,8 +15,14 @@ use crate::remote::Error;
 pub enum Op {
     /// Reads a contact by its id, in any folder, stamp included.
     Read(ContactId),
-    /// Finds contacts by stamp, in every folder.
-    FindByStamp(Stamp),
+    /// Finds contacts by stamp, with one request for each folder.
+    FindByStamp {
+        /// The stamp.
+        stamp: Stamp,
+        /// Where to look: a mailbox's list of contacts is its default folder's alone (Graph
+        /// reference 2.5, 7).
+        folders: Vec<Folder>,
+    },
     /// Finds contacts that have an address, in the default folder (Graph reference 2.6).
     FindByAddress(String),
     /// Creates a contact in the default folder, stamped.

@@ -106,6 +106,8 @@ pub fn since(at: Timestamp) -> String {
 /// What is expanded below a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
+    /// Every property, rather than the named ones.
+    whole: bool,
     properties: BTreeSet<String>,
     children: BTreeMap<String, Tree>,
 }
@@ -143,9 +145,27 @@ impl Tree {
 
     /// Below a person: its relationships, with what `self` expands below each.
     pub fn below_person(self) -> Tree {
+        // Relationships come whole: their type is told by `_Type`, and the fields of the derived
+        // types cannot be selected on the base one.
+        let below = Tree {
+            whole: true,
+            ..self
+        };
         Tree {
-            properties: BTreeSet::new(),
-            children: BTreeMap::from([("Relationships".to_owned(), self)]),
+            children: BTreeMap::from([("Relationships".to_owned(), below)]),
+            ..Tree::default()
+        }
+    }
+
+    /// Below a relationship: its person, whole, with what `self` expands below the person.
+    pub fn below_relationship(self) -> Tree {
+        let person = Tree {
+            whole: true,
+            ..self
+        };
+        Tree {
+            children: BTreeMap::from([("Person".to_owned(), person)]),
+            ..Tree::default()
         }
     }
 
@@ -193,9 +213,7 @@ impl Tree {
 
     fn part(&self, name: &str) -> String {
         let mut options = Vec::new();
-        // Relationships come whole: their type is told by `_Type`, and the fields of the derived
-        // types cannot be selected on the base one.
-        if name != "Relationships" {
+        if !self.whole {
             let mut selected = BTreeSet::from(["ID"]);
             selected.extend(self.properties.iter().map(String::as_str));
             let selected: Vec<_> = selected.into_iter().collect();

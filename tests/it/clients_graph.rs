@@ -347,9 +347,14 @@ async fn the_default_folder_is_known_by_a_contact_too() {
 #[tokio::test]
 async fn a_stamp_is_looked_for_in_every_folder() {
     let server = Server::start(mailbox).await;
-    let mut done = run(&server, &[Op::FindByStamp(stamp()), read("A")])
-        .await
-        .unwrap();
+    let folders = client(&server).folders(&call(&token())).await.unwrap();
+    let walked = server.calls().len();
+    let find = Op::FindByStamp {
+        stamp: stamp(),
+        folders,
+    };
+    let mut done = run(&server, &[find.clone(), read("A")]).await.unwrap();
+    assert_eq!(server.calls().len(), walked + 1, "one batch");
     let Ok(Done::Found(found)) = done.remove(0) else {
         panic!("found")
     };

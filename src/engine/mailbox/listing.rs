@@ -13,6 +13,11 @@ use crate::graph::Folder;
 /// How long a listed contact may be written to without a read of its own, in milliseconds.
 pub(super) const FRESH_MS: i64 = 10_000;
 
+/// How long a listing tells which stamps stand in the mailbox, in milliseconds: as long as a large
+/// first sync takes. Own writes are learnt, so only a copy made by hand meanwhile is missed, and the
+/// delta shows that one.
+pub(super) const STAMPS_MS: i64 = 900_000;
+
 /// With this many single reads ahead, a listing may be cheaper.
 const WORTH_READS: usize = 60;
 
@@ -69,20 +74,36 @@ impl Listing {
 }
 
 impl Job<'_> {
-    /// Every contact folder, read once for each job.
+    /// Every contact folder, as known.
     pub(super) async fn folders(&mut self) -> Result<Vec<Folder>, Error> {
-        if let Some(folders) = &self.folders {
+        let known = self.engine.folders.get(self.user.id, self.engine.now());
+        match known {
+            Some(folders) => Ok(folders),
+            None => self.walk_folders().await,
+        }
+    }
+
+    /// Every contact folder, read anew unless this job did so within the last seconds.
+    pub(super) async fn walk_folders(&mut self) -> Result<Vec<Folder>, Error> {
+        let now = self.engine.now();
+        if let Some((then, folders)) = &self.folders
+            && now - then <= FRESH_MS
+        {
             return Ok(folders.clone());
         }
         let outlook = &self.engine.ports.outlook;
         let folders = graph!(self, |call| outlook.folders(call))?;
-        self.folders = Some(folders.clone());
+        self.engine.folders.put(self.user.id, &folders, now);
+        self.folders = Some((now, folders.clone()));
         Ok(folders)
     }
 
-    /// Lists the mailbox, unless this job did so already.
+    /// Lists the mailbox, unless this job did so within the last seconds.
     pub(super) async fn list(&mut self) -> Result<(), Error> {
-        if self.listing.is_some() {
+        let now = self.engine.now();
+        if let Some(listing) = &self.listing
+            && now - listing.at_ms <= FRESH_MS
+        {
             return Ok(());
         }
         let at_ms = self.engine.now();
@@ -91,7 +112,7 @@ impl Job<'_> {
             contacts: HashMap::new(),
             stamped: BTreeMap::new(),
         };
-        for folder in self.folders().await? {
+        for folder in self.walk_folders().await? {
             let mut next: Option<String> = None;
             loop {
                 self.step_allowed()?;

@@ -51,7 +51,8 @@ pub(super) struct Job<'a> {
     pub(super) user: User,
     cancelled: &'a CancellationToken,
     listing: Option<listing::Listing>,
-    folders: Option<Vec<crate::graph::Folder>>,
+    /// The folders that this job walked, and when.
+    folders: Option<(i64, Vec<crate::graph::Folder>)>,
 }
 
 /// Calls Graph with the user's token and a time limit under the lease's; on a 401 once more with a

@@ -28,17 +28,6 @@ const DELTA_PAGE: usize = 200;
 /// More folders than this are not walked: a mailbox with so many is not kept by a person.
 const MAX_FOLDERS: usize = 1000;
 
-/// The failure of the reads that go before a batch: none of its writes was sent.
-fn nothing_sent(error: Error) -> Error {
-    match error {
-        Error::Unauthorised
-        | Error::Throttled { .. }
-        | Error::Forbidden(_)
-        | Error::Rejected { .. } => error,
-        other => Error::Transient(format!("before the batch: {other}")),
-    }
-}
-
 fn bad_date(_: wire::BadDate) -> Error {
     Error::Rejected {
         status: 0,
@@ -104,7 +93,7 @@ impl Client {
     }
 
     /// The requests that an operation needs.
-    fn asks(&self, op: &Op, folders: &[Folder]) -> Result<Vec<Ask>, Error> {
+    fn asks(&self, op: &Op) -> Result<Vec<Ask>, Error> {
         let patch = |endpoint, id: &ContactId, if_match: &Option<Etag>, body| {
             Ask::write(endpoint, Method::PATCH, query::contact(id), body)
                 .if_match(if_match.as_ref())
@@ -112,7 +101,7 @@ impl Client {
         let ask = match op {
             Op::Read(id) => Ask::get("read", query::read(id)),
             Op::FindByAddress(address) => Ask::get("find_by_address", query::by_address(address)),
-            Op::FindByStamp(stamp) => {
+            Op::FindByStamp { stamp, folders } => {
                 let ask = |folder: &Folder| {
                     let path = query::by_stamp(&contacts(folder), stamp);
                     Ask::get("find_by_stamp", path)
@@ -154,7 +143,7 @@ impl Client {
         for (ask, outcome) in asks.iter().zip(outcomes) {
             let missing = |missing| ask.missing(missing);
             match op {
-                Op::FindByStamp(_) | Op::FindByAddress(_) => {
+                Op::FindByStamp { .. } | Op::FindByAddress(_) => {
                     let page = match outcome {
                         // The folder went meanwhile, and its contacts with it.
                         Err(Error::NotFound) => continue,
@@ -182,18 +171,10 @@ impl Client {
 #[async_trait]
 impl Outlook for Client {
     async fn run(&self, call: &Call<'_>, ops: &[Op]) -> Result<Vec<Result<Done, Error>>, Error> {
-        // A mailbox's list of contacts is its default folder's alone, so a stamp is looked for in
-        // every folder by name (Graph reference 2.5, 7).
-        let started_ms = self.clock.now_ms();
-        let folders = if ops.iter().any(|op| matches!(op, Op::FindByStamp(_))) {
-            self.folders(call).await.map_err(nothing_sent)?
-        } else {
-            Vec::new()
-        };
         let mut asks = Vec::new();
         let mut shares = Vec::new();
         for op in ops {
-            shares.push(self.asks(op, &folders).map(|mut own| {
+            shares.push(self.asks(op).map(|mut own| {
                 let from = asks.len();
                 asks.append(&mut own);
                 from..asks.len()
@@ -202,8 +183,7 @@ impl Outlook for Client {
         let outcomes = if asks.is_empty() {
             Vec::new()
         } else {
-            let call = self.rest(call, started_ms)?;
-            self.all(&call, &asks).await?
+            self.all(call, &asks).await?
         };
         let mut outcomes = outcomes.into_iter();
         Ok(ops

@@ -1,6 +1,6 @@
 //! The port's methods, each from a query and the form of its answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
@@ -129,23 +129,32 @@ impl Crm for Client {
         ids: &[RelationshipId],
     ) -> Result<Vec<Person>, Error> {
         let set = self.person_set(set)?.set.as_str();
+        let tree = match self.settings.read {
+            ReadMode::Expand => self
+                .relationship_tree(false)
+                .below_person()
+                .below_relationship(),
+            ReadMode::Sets => Tree::of_person_id(),
+        };
         let asked = ids.chunks(IDS).map(|ids| {
             let filter = query::any_of("ID", ids.iter().map(|id| id.0));
             let query = Query::set(set)
                 .with("$select", "ID")
                 .with("$filter", filter)
-                .expand(&Tree::of_person_id());
+                .expand(&tree);
             self.all("relationships", query)
         });
-        let mut people: Vec<_> = try_join_all(asked)
-            .await?
-            .iter()
-            .flatten()
-            .filter_map(|row| wire::linked(row, "Person").map(PersonId))
-            .collect();
-        people.sort_unstable();
-        people.dedup();
-        self.people(&people).await
+        let rows: Vec<Value> = try_join_all(asked).await?.into_iter().flatten().collect();
+        if matches!(self.settings.read, ReadMode::Expand) {
+            let names = &self.settings.names;
+            let people = rows.iter().filter_map(|row| row.get("Person"));
+            let people = people.filter_map(|row| wire::person(row, names).ok());
+            let people: BTreeMap<_, _> = people.map(|person| (person.id, person)).collect();
+            return Ok(people.into_values().collect());
+        }
+        let people = rows.iter().filter_map(|row| wire::linked(row, "Person"));
+        let people: BTreeSet<PersonId> = people.map(PersonId).collect();
+        self.people(&people.into_iter().collect::<Vec<_>>()).await
     }
 
     async fn entity(&self, id: Uuid) -> Result<Option<EntityKind>, Error> {

@@ -210,7 +210,9 @@ fn borrowed_fields(pair: Pair<'_>) -> Result<BTreeSet<Field>, Wanted> {
     let suspects: BTreeSet<Field> = guard::suspects(seen, link, situation.lens)
         .into_iter()
         .filter(|field| {
-            policy.direction(*field) != Direction::Off && !situation.decided.contains_key(field)
+            policy.direction(*field) != Direction::Off
+                && !situation.decided.contains_key(field)
+                && !(*field == Field::Initials && derived_its_initials(pair))
         })
         .collect();
     if suspects.len() < guard::BORROWED_FIELDS {
@@ -255,7 +257,7 @@ fn judge(pair: Pair<'_>, field: Field, borrowed: &BTreeSet<Field>, draft: &mut D
         })
     };
     draft.merged.insert(field, tribe.clone());
-    let verdict = if verdict_invents(pair, field, verdict, &outlook) {
+    let verdict = if verdict_invents(pair, field, verdict) {
         Verdict::Follow
     } else {
         verdict
@@ -399,27 +401,36 @@ fn hold(field: Field, rule: Rule, tribe: Reading, outlook: Reading, draft: &mut 
     });
 }
 
-/// Whether a link without base would send to Tribe what nobody typed: Outlook derives initials by
-/// itself (Graph reference 2.2). They stay in Outlook and go to Tribe once changed.
-fn verdict_invents(pair: Pair<'_>, field: Field, verdict: Verdict, outlook: &Reading) -> bool {
-    let first_merge = matches!(
-        verdict,
-        Verdict::ToTribe {
-            rule: Rule::R12a,
-            ..
-        }
-    );
+/// Whether a verdict would send to Tribe what nobody typed: Outlook derives initials by itself where
+/// none were given, and anew when a name part changes (Graph reference 2.2). They stay in Outlook
+/// and go to Tribe once changed to something else.
+fn verdict_invents(pair: Pair<'_>, field: Field, verdict: Verdict) -> bool {
+    let Verdict::ToTribe { rule, .. } = verdict else {
+        return false;
+    };
+    match rule {
+        Rule::R12a => field == Field::Initials && shows_derived_initials(pair),
+        Rule::R3 => field == Field::Initials && derived_its_initials(pair),
+        _ => false,
+    }
+}
+
+/// Whether Tribe has no initials, and what Outlook shows is what it derives by itself.
+fn derived_its_initials(pair: Pair<'_>) -> bool {
+    pair.person.reading(Field::Initials, None) == Reading::Empty && shows_derived_initials(pair)
+}
+
+fn shows_derived_initials(pair: Pair<'_>) -> bool {
     let parts = Parts {
         initials: None,
         first: pair.contact.given_name.value(),
         insertion: pair.contact.middle_name.value(),
         surname: pair.contact.surname.value(),
     };
-    first_merge
-        && field == Field::Initials
-        && outlook
-            .value()
-            .is_some_and(|initials| looks_derived(initials, parts))
+    pair.seen
+        .reading(Field::Initials)
+        .value()
+        .is_some_and(|initials| looks_derived(initials, parts))
 }
 
 /// Adds a field to the write of its record; `None`: that record no longer exists.

@@ -1,0 +1,21 @@
+//! The whole service against the bundled sandbox, over real HTTP on loopback.
+//!
+//! # Map
+//! - [`world`]: sandbox and service, each on a port of its own. [`hands`]: what people do on either
+//!   side. [`log`]: the calls that the sandbox received.
+//! - `fields`: every mapped field both ways. `rules_*`: the rules of the design by number.
+//! - `calls`: how many calls an edit costs. `first_sync`: a thousand people.
+//! - `lost_hints`, `faults`: what goes wrong. `two_users`: one person in two mailboxes.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+mod calls;
+mod fields;
+mod hands;
+mod log;
+mod rules_fields;
+mod rules_life;
+mod world;
