@@ -6,7 +6,7 @@
 mod derive;
 mod show;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
@@ -106,7 +106,7 @@ pub(super) struct Contact {
     /// A copy that carries a photo may vanish with its original (Graph reference 2.4).
     pub(super) copy_of: Option<u64>,
     /// Former states with the time at which each ended, for reads that lag behind.
-    pub(super) past: Vec<(i64, Box<Contact>)>,
+    pub(super) past: Vec<(i64, Arc<Contact>)>,
 }
 
 impl Contact {

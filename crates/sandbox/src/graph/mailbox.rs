@@ -1,9 +1,10 @@
 //! One mailbox: its folders and its contacts.
 //!
 //! Here: what it holds, and how a contact is found. [`life`]: what can happen to a contact;
-//! [`folders`]: what can happen to a folder.
+//! [`folders`]: what can happen to a folder; [`index`]: which contacts a filter need look at.
 
 mod folders;
+mod index;
 mod life;
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,7 +15,9 @@ use base64::{
 };
 use uuid::Uuid;
 
-use super::{Switches, contact::Contact, delta::Cursors};
+use index::Index;
+
+use super::{Switches, contact::Contact, delta::Cursors, odata::Filter};
 
 /// A contact folder, or the deleted items.
 #[derive(Clone, Debug)]
@@ -82,6 +85,7 @@ pub(super) struct Mailbox {
     pub(super) deleted_folder: String,
     pub(super) contacts: BTreeMap<u64, Contact>,
     ids: HashMap<String, u64>,
+    index: Index,
     pub(super) removals: Vec<Removal>,
     /// Number of the last change.
     pub(super) version: u64,
@@ -101,6 +105,7 @@ impl Mailbox {
             deleted_folder: deleted_folder.clone(),
             contacts: BTreeMap::new(),
             ids: HashMap::new(),
+            index: Index::default(),
             removals: Vec::new(),
             version: 0,
             times: vec![0],
@@ -156,6 +161,17 @@ impl Mailbox {
     /// A contact by either of its ids; ids are case-sensitive.
     pub(super) fn find(&self, id: &str) -> Option<&Contact> {
         self.ids.get(id).and_then(|key| self.contacts.get(key))
+    }
+
+    /// The contacts that a filter may find, in order; all where it names no value to look up.
+    pub(super) fn candidates(&self, filter: Option<&Filter>) -> Vec<&Contact> {
+        match filter.and_then(|filter| self.index.candidates(filter)) {
+            Some(keys) => keys
+                .iter()
+                .filter_map(|key| self.contacts.get(key))
+                .collect(),
+            None => self.contacts.values().collect(),
+        }
     }
 
     pub(super) fn is_deleted(&self, contact: &Contact) -> bool {

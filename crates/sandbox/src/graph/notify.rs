@@ -260,12 +260,11 @@ fn join(
     due: i64,
 ) -> bool {
     let most = state.graph.switches.notify_batch;
-    let waiting = state.outbox.iter_mut().find(|delivery| {
+    // The newest alone: those before it are full.
+    let waiting = state.outbox.waiting(now, due, |delivery| {
         delivery.source == Source::Graph
             && delivery.attempt == 0
             && delivery.url == subscription.notification_url
-            && delivery.not_before_ms > now
-            && delivery.not_before_ms <= due
     });
     let Some(delivery) = waiting else {
         return false;

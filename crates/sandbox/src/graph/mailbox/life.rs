@@ -1,6 +1,9 @@
 //! What can happen to a contact: made, changed, moved, deleted, copied, brought back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value};
 
@@ -40,6 +43,7 @@ impl Mailbox {
         self.ids.insert(contact.id.clone(), contact.key);
         self.ids.insert(contact.immutable_id.clone(), contact.key);
         let key = contact.key;
+        self.index.note(&contact);
         self.contacts.insert(key, contact);
         key
     }
@@ -111,7 +115,7 @@ impl Mailbox {
         if let Some(old) = self.contacts.get(&contact.key) {
             let mut former = old.clone();
             former.past.clear();
-            contact.past.push((now.ms, Box::new(former)));
+            contact.past.push((now.ms, Arc::new(former)));
             if contact.past.len() > PAST {
                 contact.past.remove(0);
             }
@@ -119,6 +123,7 @@ impl Mailbox {
         contact.version = version;
         contact.modified_ms = now.ms;
         contact.change_key = self.change_key(version);
+        self.index.note(&contact);
         self.contacts.insert(contact.key, contact);
     }
 
