@@ -5,7 +5,11 @@
 //! [`pump`] is the server's own: it starts what is due at once, in order, at most eight at a time
 //! per webhook or subscription, so that a slow receiver holds up nobody else.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -85,6 +89,71 @@ pub trait Post: Send + Sync {
     async fn post(&self, delivery: &Delivery) -> Outcome;
 }
 
+/// What is to be sent, by the time it is due, and in order of creation where times are equal.
+///
+/// Thousands wait here while a receiver is away, so that looking for what is due must not cost a
+/// walk through all.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    waiting: BTreeMap<(i64, u64), Delivery>,
+    next: u64,
+}
+
+impl Outbox {
+    fn push(&mut self, delivery: Delivery) {
+        self.waiting
+            .insert((delivery.not_before_ms, self.next), delivery);
+        self.next += 1;
+    }
+
+    fn take_due(&mut self, now_ms: i64) -> Vec<Delivery> {
+        let later = self.waiting.split_off(&(now_ms.saturating_add(1), 0));
+        std::mem::replace(&mut self.waiting, later)
+            .into_values()
+            .collect()
+    }
+
+    fn next_due_ms(&self) -> Option<i64> {
+        self.waiting.keys().next().map(|(due, _)| *due)
+    }
+
+    /// The last one due after `from_ms`, and at `to_ms` at the latest, that fits. Its time must
+    /// stay as it is.
+    pub fn waiting(
+        &mut self,
+        from_ms: i64,
+        to_ms: i64,
+        fits: impl Fn(&Delivery) -> bool,
+    ) -> Option<&mut Delivery> {
+        let first = (from_ms.saturating_add(1), 0);
+        let last = (to_ms, u64::MAX);
+        if first > last {
+            return None;
+        }
+        self.waiting
+            .range_mut(first..=last)
+            .map(|(_, delivery)| delivery)
+            .rfind(|delivery| fits(delivery))
+    }
+
+    /// Keeps those that fit.
+    pub fn retain(&mut self, fits: impl Fn(&Delivery) -> bool) {
+        self.waiting.retain(|_, delivery| fits(delivery));
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
 impl State {
     /// Puts a first attempt in the outbox; hint faults may drop, double, delay or disorder it here.
     pub fn send(&mut self, delivery: Delivery) {
@@ -92,14 +161,14 @@ impl State {
         for delay_ms in fate {
             let mut copy = delivery.clone();
             copy.not_before_ms = copy.not_before_ms.saturating_add_unsigned(delay_ms);
-            self.outbox.push_back(copy);
+            self.outbox.push(copy);
         }
         self.stirred = true;
     }
 
     /// Puts a repeated attempt in the outbox; hint faults leave those alone.
     pub fn send_again(&mut self, delivery: Delivery) {
-        self.outbox.push_back(delivery);
+        self.outbox.push(delivery);
         self.stirred = true;
     }
 
@@ -107,22 +176,13 @@ impl State {
     pub fn take_due(&mut self) -> Vec<Delivery> {
         graph::tick(self);
         let now = self.now_ms();
-        let (mut due, later): (Vec<_>, Vec<_>) = self
-            .outbox
-            .drain(..)
-            .partition(|delivery| delivery.not_before_ms <= now);
-        self.outbox = later.into();
-        due.sort_by_key(|delivery| delivery.not_before_ms);
-        due
+        self.outbox.take_due(now)
     }
 
     /// When the next delivery is due, in milliseconds since the epoch by the sandbox's clock.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<i64> {
-        self.outbox
-            .iter()
-            .map(|delivery| delivery.not_before_ms)
-            .min()
+        self.outbox.next_due_ms()
     }
 
     /// Tells the sender what came of a delivery.

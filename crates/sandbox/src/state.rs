@@ -1,7 +1,7 @@
 //! The whole world behind one lock, and the context that every handler gets.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     calls::Calls,
-    deliver::{Delivery, Post, Source},
+    deliver::{Outbox, Post, Source},
     faults::Faults,
     graph::Graph,
     microsoft::Identity,
@@ -169,8 +169,8 @@ pub struct State {
     pub faults: Faults,
     /// Every call received.
     pub calls: Calls,
-    /// What is to be sent, in order of creation; the pump takes what is due.
-    pub outbox: VecDeque<Delivery>,
+    /// What is to be sent; the pump takes what is due.
+    pub outbox: Outbox,
     /// Something came into the outbox, or the clock moved: the pump is woken when the lock is let go.
     pub stirred: bool,
 }
@@ -198,7 +198,7 @@ impl State {
             auto_consent: false,
             faults: Faults::default(),
             calls,
-            outbox: VecDeque::new(),
+            outbox: Outbox::default(),
             stirred: true,
         }
     }

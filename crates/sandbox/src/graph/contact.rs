@@ -1,12 +1,20 @@
-//! The contact resource: what may be written to it, what Exchange makes of that, and how it is
-//! shown (Graph reference 2.1 to 2.3).
+//! The contact resource (Graph reference 2.1 to 2.3).
+//!
+//! Here: what it holds, and what may be written to it. [`mod@derive`]: what Exchange makes of that;
+//! [`mod@show`]: how it is shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod derive;
+mod show;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
+pub(super) use show::{View, show};
+
 use super::{Switches, extended::Extended, fail::Fail};
 use crate::microsoft::draw;
+use derive::derive;
 
 pub(super) const STRINGS: [&str; 24] = [
     "displayName",
@@ -98,7 +106,7 @@ pub(super) struct Contact {
     /// A copy that carries a photo may vanish with its original (Graph reference 2.4).
     pub(super) copy_of: Option<u64>,
     /// Former states with the time at which each ended, for reads that lag behind.
-    pub(super) past: Vec<(i64, Box<Contact>)>,
+    pub(super) past: Vec<(i64, Arc<Contact>)>,
 }
 
 impl Contact {
@@ -337,224 +345,4 @@ fn birthday(value: &Value, writer: Writer, switches: &Switches) -> Option<Value>
     } else {
         format!("{}T11:59:00Z", &written[..written.find('T')?])
     }))
-}
-
-/// What Exchange derives: the display name whenever a write omits it, `fileAs` and `initials`
-/// while nobody gave them (Graph reference 2.2).
-fn derive(
-    props: &mut Map<String, Value>,
-    body: &Map<String, Value>,
-    before: &Map<String, Value>,
-    creating: bool,
-    switches: &Switches,
-) {
-    if !body.contains_key("displayName") {
-        let name = composed(props);
-        props.insert("displayName".to_owned(), name);
-    }
-    let derived = |creating: bool, name: &str, derive: fn(&Map<String, Value>) -> Value| {
-        let given = body.contains_key(name);
-        let own = before.get(name).is_none_or(Value::is_null) && creating
-            || before.get(name) == Some(&derive(before)) && !creating;
-        (!given && own).then_some(derive)
-    };
-    if let Some(file_as) = derived(creating, "fileAs", filed) {
-        let value = file_as(props);
-        props.insert("fileAs".to_owned(), value);
-    }
-    if switches.derive_initials
-        && let Some(initials) = derived(creating, "initials", initialled)
-    {
-        let value = initials(props);
-        props.insert("initials".to_owned(), value);
-    }
-}
-
-fn text<'a>(props: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    props
-        .get(name)
-        .and_then(Value::as_str)
-        .filter(|text| !text.is_empty())
-}
-
-fn joined(props: &Map<String, Value>, names: &[&str]) -> Option<String> {
-    let parts: Vec<&str> = names.iter().filter_map(|name| text(props, name)).collect();
-    (!parts.is_empty()).then(|| parts.join(" "))
-}
-
-fn composed(props: &Map<String, Value>) -> Value {
-    let address = || {
-        props.get("emailAddresses")?.get(0)?["address"]
-            .as_str()
-            .map(str::to_owned)
-    };
-    json!(
-        joined(props, &["givenName", "middleName", "surname", "generation"])
-            .or_else(|| text(props, "companyName").map(str::to_owned))
-            .or_else(address)
-            .unwrap_or_default()
-    )
-}
-
-fn filed(props: &Map<String, Value>) -> Value {
-    match (
-        text(props, "surname"),
-        joined(props, &["givenName", "middleName"]),
-    ) {
-        (Some(surname), Some(rest)) => json!(format!("{surname}, {rest}")),
-        (Some(surname), None) => json!(surname),
-        (None, Some(rest)) => json!(rest),
-        (None, None) => text(props, "companyName").map_or(Value::Null, |company| json!(company)),
-    }
-}
-
-fn initialled(props: &Map<String, Value>) -> Value {
-    let letters: String = ["givenName", "middleName", "surname"]
-        .iter()
-        .filter_map(|name| text(props, name))
-        .flat_map(str::split_whitespace)
-        .filter_map(|word| word.chars().next())
-        .map(|letter| format!("{letter}."))
-        .collect();
-    if letters.is_empty() {
-        Value::Null
-    } else {
-        json!(letters)
-    }
-}
-
-/// How a contact is asked for.
-#[derive(Clone, Debug, Default)]
-pub(super) struct View {
-    pub(super) immutable: bool,
-    pub(super) select: Option<BTreeSet<String>>,
-    /// Canonical ids of extended properties to expand.
-    pub(super) extended: Vec<String>,
-    /// Expand open extensions: all, or the one with this full id.
-    pub(super) extensions: Option<Option<String>>,
-}
-
-/// The contact as JSON. `directory` knows the names of the tenant's own addresses.
-pub(super) fn show(contact: &Contact, view: &View, directory: &BTreeMap<String, String>) -> Value {
-    let wanted = |name: &str| {
-        view.select
-            .as_ref()
-            .is_none_or(|names| names.contains(name))
-    };
-    let mut out = Map::new();
-    out.insert("@odata.etag".to_owned(), json!(contact.etag()));
-    out.insert("id".to_owned(), json!(contact.shown_id(view.immutable)));
-    let mut put = |name: &str, value: Value| {
-        if wanted(name) {
-            out.insert(name.to_owned(), value);
-        }
-    };
-    put("createdDateTime", json!(draw::seconds(contact.created_ms)));
-    put(
-        "lastModifiedDateTime",
-        json!(draw::seconds(contact.modified_ms)),
-    );
-    put("changeKey", json!(contact.change_key));
-    put("parentFolderId", json!(contact.folder));
-    for name in STRINGS {
-        put(name, contact.props.get(name).cloned().unwrap_or_default());
-    }
-    for name in LISTS {
-        put(
-            name,
-            contact
-                .props
-                .get(name)
-                .cloned()
-                .unwrap_or_else(|| json!([])),
-        );
-    }
-    for name in ADDRESSES {
-        put(
-            name,
-            contact
-                .props
-                .get(name)
-                .cloned()
-                .unwrap_or_else(|| json!({})),
-        );
-    }
-    let entries = contact
-        .props
-        .get("emailAddresses")
-        .and_then(Value::as_array);
-    let emails: Vec<Value> = entries
-        .into_iter()
-        .flatten()
-        .map(|entry| shown_address(entry, directory))
-        .collect();
-    for (at, name) in MIRRORS.iter().enumerate() {
-        put(name, emails.get(at).cloned().unwrap_or_default());
-    }
-    put("emailAddresses", Value::Array(emails));
-    for (name, value) in &contact.props {
-        let known = STRINGS.contains(&name.as_str())
-            || LISTS.contains(&name.as_str())
-            || ADDRESSES.contains(&name.as_str())
-            || name == "emailAddresses";
-        if !known {
-            put(name, value.clone());
-        }
-    }
-    expand(&mut out, contact, view);
-    Value::Object(out)
-}
-
-fn expand(out: &mut Map<String, Value>, contact: &Contact, view: &View) {
-    let found: Vec<Value> = view
-        .extended
-        .iter()
-        .filter_map(|id| {
-            contact
-                .extended
-                .get(id)
-                .map(|property| json!({"id": property.id, "value": property.value}))
-        })
-        .collect();
-    // Where none matches the member is left out altogether.
-    if !found.is_empty() {
-        out.insert(
-            "singleValueExtendedProperties".to_owned(),
-            Value::Array(found),
-        );
-    }
-    if let Some(only) = &view.extensions {
-        let shown = contact
-            .extensions
-            .iter()
-            .filter(|(id, _)| only.as_ref().is_none_or(|only| only == *id));
-        out.insert(
-            "extensions".to_owned(),
-            shown
-                .map(|(_, extension)| Value::Object(extension.clone()))
-                .collect(),
-        );
-    }
-}
-
-/// An address that is none is kept, but not shown; one of the directory shows the directory's name
-/// (Graph reference 2.2).
-fn shown_address(entry: &Value, directory: &BTreeMap<String, String>) -> Value {
-    let mut entry = entry.clone();
-    let address = entry["address"].as_str().unwrap_or_default().to_owned();
-    if !plausible(&address) {
-        if let Some(members) = entry.as_object_mut() {
-            members.remove("address");
-        }
-    } else if let Some(name) = directory.get(&address.to_lowercase()) {
-        entry["name"] = json!(name);
-    }
-    entry
-}
-
-fn plausible(address: &str) -> bool {
-    address
-        .split_once('@')
-        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
-        && !address.contains([',', ';', ' ', '<', '>'])
 }

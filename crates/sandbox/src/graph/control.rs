@@ -1,4 +1,9 @@
 //! What Outlook, its user and a tester do: `/_sandbox/graph/…`.
+//!
+//! Here: switches, contacts, subscriptions. [`folders`]: folders; [`card`]: Outlook completing a card.
+
+mod card;
+mod folders;
 
 use axum::{
     Json, Router,
@@ -10,6 +15,8 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
+
+pub use card::complete_card;
 
 use super::{
     Switches,
@@ -31,7 +38,9 @@ pub(super) fn router() -> Router<Shared> {
         )
         .route(
             "/_sandbox/graph/folders",
-            post(make_folder).patch(rename_folder).delete(delete_folder),
+            post(folders::make)
+                .patch(folders::rename)
+                .delete(folders::delete),
         )
         .route("/_sandbox/graph/move", post(relocate))
         .route("/_sandbox/graph/copy", post(copy))
@@ -250,83 +259,6 @@ async fn delete(Extract(ctx): Extract<Shared>, Json(body): Json<Delete>) -> Resp
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FolderBody {
-    mailbox: String,
-    /// A new folder's name, or the new name of an old one.
-    name: Option<String>,
-    /// The folder below which a new one goes; none: the top.
-    parent: Option<String>,
-    /// The folder to be renamed or deleted.
-    folder: Option<String>,
-}
-
-async fn make_folder(Extract(ctx): Extract<Shared>, Json(body): Json<FolderBody>) -> Response {
-    let mut state = ctx.lock();
-    let result = (|| {
-        let user_id = user(&state, &body.mailbox)?;
-        let name = body
-            .name
-            .as_deref()
-            .filter(|name| !name.trim().is_empty())
-            .ok_or_else(|| Fail::bad("A folder needs a name."))?;
-        let parent = body
-            .parent
-            .as_deref()
-            .map(|parent| folder(&state, user_id, Some(parent)))
-            .transpose()?;
-        let id = on_mailbox(&mut state, user_id, |mailbox, now| {
-            Ok((
-                mailbox.make_folder(name, parent.as_deref(), now),
-                Vec::new(),
-            ))
-        })?;
-        Ok(json!({"id": id}))
-    })();
-    answer(result)
-}
-
-async fn rename_folder(Extract(ctx): Extract<Shared>, Json(body): Json<FolderBody>) -> Response {
-    let mut state = ctx.lock();
-    let result = (|| {
-        let user_id = user(&state, &body.mailbox)?;
-        let id = folder(&state, user_id, body.folder.as_deref())?;
-        let name = body
-            .name
-            .as_deref()
-            .filter(|name| !name.trim().is_empty())
-            .ok_or_else(|| Fail::bad("A folder needs a name."))?;
-        on_mailbox(&mut state, user_id, |mailbox, now| {
-            mailbox.rename_folder(&id, name, now);
-            Ok(((), Vec::new()))
-        })?;
-        Ok(json!({"id": id}))
-    })();
-    answer(result)
-}
-
-async fn delete_folder(Extract(ctx): Extract<Shared>, Json(body): Json<FolderBody>) -> Response {
-    let mut state = ctx.lock();
-    let result = (|| {
-        let user_id = user(&state, &body.mailbox)?;
-        let id = folder(&state, user_id, body.folder.as_deref())?;
-        let mailbox = state
-            .graph
-            .mailboxes
-            .get(&user_id)
-            .ok_or_else(Fail::not_found)?;
-        if id == mailbox.default_folder || !mailbox.in_contact_folder(&id) {
-            return Err(Fail::bad("This folder cannot be deleted."));
-        }
-        on_mailbox(&mut state, user_id, |mailbox, now| {
-            Ok(((), mailbox.delete_folder(&id, now)))
-        })?;
-        Ok(json!({"deleted": true}))
-    })();
-    answer(result)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Place {
     mailbox: String,
     contact: String,
@@ -526,77 +458,4 @@ async fn access_policy(Extract(ctx): Extract<Shared>, Json(body): Json<AccessPol
         state.graph.allowed = allowed;
         json!({"restricted": restricted})
     }))
-}
-
-/// Names a contact keeps when Outlook completes its card.
-const OWN: [&str; 7] = [
-    "givenName",
-    "middleName",
-    "surname",
-    "initials",
-    "displayName",
-    "fileAs",
-    "emailAddresses",
-];
-
-/// Outlook completes a card: the contact takes over the values of the other contact with the same
-/// first e-mail address (the oldest, if there are several), and the change is announced like any
-/// other. Its own name stays where it has one. Answers `{"contact", "from", "fields"}`.
-///
-/// # Errors
-/// 404 with the reason, for an unknown mailbox or contact, or where no other has the address.
-pub fn complete_card(
-    state: &mut State,
-    mailbox: &str,
-    contact: &str,
-) -> Result<Json<Value>, (StatusCode, Json<Value>)> {
-    complete(state, mailbox, contact).map(Json).map_err(|fail| {
-        let status = StatusCode::from_u16(fail.status).unwrap_or(StatusCode::BAD_REQUEST);
-        (status, Json(json!({"error": fail.message})))
-    })
-}
-
-fn complete(state: &mut State, mailbox: &str, contact: &str) -> Result<Value, Fail> {
-    let user_id = user(state, mailbox)?;
-    let (mailbox, contact) = find(state, user_id, contact)?;
-    let nobody = || {
-        Fail::new(
-            404,
-            "NoOtherCard",
-            "No other contact has the same first e-mail address.",
-        )
-    };
-    let address = contact.first_address().ok_or_else(nobody)?;
-    let same = |other: &&Contact| {
-        other.key != contact.key
-            && !mailbox.is_deleted(other)
-            && other
-                .first_address()
-                .is_some_and(|known| known.eq_ignore_ascii_case(address))
-    };
-    let other = mailbox.contacts.values().find(same).ok_or_else(nobody)?;
-    let filled = |value: &Value| {
-        !(value.is_null() || value == "" || value == &json!([]) || value == &json!({}))
-    };
-    let mut body: Map<String, Value> = other
-        .props
-        .iter()
-        .filter(|(name, value)| {
-            let kept = OWN.contains(&name.as_str()) && contact.props.get(*name).is_some_and(filled);
-            filled(value) && !kept && contact.props.get(*name) != Some(*value)
-        })
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    let fields: Vec<String> = body.keys().cloned().collect();
-    if let Some(name) = contact.props.get("displayName").filter(|name| filled(name)) {
-        body.insert("displayName".to_owned(), name.clone());
-    }
-    let (key, from) = (contact.key, other.id.clone());
-    on_mailbox(state, user_id, |mailbox, now| {
-        mailbox
-            .update(key, &body, Writer::Outlook, now)
-            .map(|changes| ((), changes))
-    })?;
-    let shown = ids(state, user_id, key);
-    Ok(json!({"contact": shown["id"], "from": from, "fields": fields}))
 }

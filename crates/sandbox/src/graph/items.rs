@@ -117,8 +117,8 @@ fn list(state: &State, call: &Call, place: &Place) -> Result<Answer, Fail> {
         })
     };
     let visible = mailbox
-        .contacts
-        .values()
+        .candidates(options.filter.as_ref())
+        .into_iter()
         .filter_map(|contact| contact.as_of(seen_ms));
     let mut all: Vec<&Contact> = visible
         .filter(|contact| contact.folder == place.folder && found(contact))

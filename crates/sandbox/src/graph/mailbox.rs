@@ -1,24 +1,23 @@
-//! One mailbox: its folders, its contacts, and everything that can happen to them.
+//! One mailbox: its folders and its contacts.
+//!
+//! Here: what it holds, and how a contact is found. [`life`]: what can happen to a contact;
+//! [`folders`]: what can happen to a folder; [`index`]: which contacts a filter need look at.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod folders;
+mod index;
+mod life;
+
+use std::collections::{BTreeMap, HashMap};
 
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE},
 };
-use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{
-    Switches,
-    contact::{self, Contact, Writer},
-    delta::Cursors,
-    extended::{self, Extended},
-    fail::Fail,
-};
+use index::Index;
 
-/// How many former states of a contact are kept for reads that lag behind.
-const PAST: usize = 8;
+use super::{Switches, contact::Contact, delta::Cursors, odata::Filter};
 
 /// A contact folder, or the deleted items.
 #[derive(Clone, Debug)]
@@ -86,6 +85,7 @@ pub(super) struct Mailbox {
     pub(super) deleted_folder: String,
     pub(super) contacts: BTreeMap<u64, Contact>,
     ids: HashMap<String, u64>,
+    index: Index,
     pub(super) removals: Vec<Removal>,
     /// Number of the last change.
     pub(super) version: u64,
@@ -105,6 +105,7 @@ impl Mailbox {
             deleted_folder: deleted_folder.clone(),
             contacts: BTreeMap::new(),
             ids: HashMap::new(),
+            index: Index::default(),
             removals: Vec::new(),
             version: 0,
             times: vec![0],
@@ -162,36 +163,19 @@ impl Mailbox {
         self.ids.get(id).and_then(|key| self.contacts.get(key))
     }
 
+    /// The contacts that a filter may find, in order; all where it names no value to look up.
+    pub(super) fn candidates(&self, filter: Option<&Filter>) -> Vec<&Contact> {
+        match filter.and_then(|filter| self.index.candidates(filter)) {
+            Some(keys) => keys
+                .iter()
+                .filter_map(|key| self.contacts.get(key))
+                .collect(),
+            None => self.contacts.values().collect(),
+        }
+    }
+
     pub(super) fn is_deleted(&self, contact: &Contact) -> bool {
         !self.in_contact_folder(&contact.folder)
-    }
-
-    /// Whether a folder is one of contacts: not the deleted items, and not inside them.
-    pub(super) fn in_contact_folder(&self, id: &str) -> bool {
-        let mut at = Some(id);
-        while let Some(id) = at {
-            if id == self.deleted_folder {
-                return false;
-            }
-            let Some(folder) = self.folders.get(id) else {
-                return false;
-            };
-            at = folder.parent.as_deref();
-        }
-        true
-    }
-
-    /// The contact folders below one (`None`: the top ones; the default one is not among them).
-    pub(super) fn children(&self, parent: Option<&str>) -> Vec<&Folder> {
-        let default = self.default_folder.as_str();
-        self.folders
-            .values()
-            .filter(|folder| {
-                folder.parent.as_deref() == parent
-                    && folder.id != default
-                    && folder.id != self.deleted_folder
-            })
-            .collect()
     }
 
     pub(super) fn in_folder<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = &'a Contact> {
@@ -199,366 +183,6 @@ impl Mailbox {
             .values()
             .filter(move |contact| contact.folder == folder)
     }
-
-    fn change(&self, kind: Kind, key: u64) -> Option<Change> {
-        let contact = self.contacts.get(&key)?;
-        Some(Change {
-            kind,
-            folder: contact.folder.clone(),
-            key,
-            id: contact.id.clone(),
-            immutable_id: contact.immutable_id.clone(),
-            etag: contact.etag(),
-        })
-    }
-
-    fn add(&mut self, mut contact: Contact, now: &mut Now<'_>) -> u64 {
-        let version = self.tick(now.ms);
-        contact.key = self.next_key;
-        self.next_key += 1;
-        contact.version = version;
-        contact.entered = version;
-        contact.entered_ms = now.ms;
-        contact.modified_ms = now.ms;
-        contact.change_key = self.change_key(version);
-        contact.past.clear();
-        self.ids.insert(contact.id.clone(), contact.key);
-        self.ids.insert(contact.immutable_id.clone(), contact.key);
-        let key = contact.key;
-        self.contacts.insert(key, contact);
-        key
-    }
-
-    /// Makes a contact in a folder.
-    pub(super) fn create(
-        &mut self,
-        folder: &str,
-        body: &Map<String, Value>,
-        writer: Writer,
-        now: &mut Now<'_>,
-    ) -> Result<(u64, Vec<Change>), Fail> {
-        let mut props = Map::new();
-        contact::write(&mut props, body, true, writer, now.switches)?;
-        let mut contact = Contact {
-            key: 0,
-            id: item_id(now.rng, Id::Item),
-            immutable_id: item_id(now.rng, Id::Immutable),
-            folder: folder.to_owned(),
-            created_ms: now.ms,
-            modified_ms: now.ms,
-            change_key: String::new(),
-            version: 0,
-            entered: 0,
-            entered_ms: now.ms,
-            props,
-            touched: BTreeMap::new(),
-            extended: BTreeMap::new(),
-            extensions: BTreeMap::new(),
-            photo: None,
-            copy_of: None,
-            past: Vec::new(),
-        };
-        set_extended(&mut contact, body, now.ms)?;
-        let key = self.add(contact, now);
-        Ok((key, self.change(Kind::Created, key).into_iter().collect()))
-    }
-
-    /// Changes a contact.
-    pub(super) fn update(
-        &mut self,
-        key: u64,
-        body: &Map<String, Value>,
-        writer: Writer,
-        now: &mut Now<'_>,
-    ) -> Result<Vec<Change>, Fail> {
-        let mut contact = self
-            .contacts
-            .get(&key)
-            .cloned()
-            .ok_or_else(Fail::not_found)?;
-        let before = contact.props.clone();
-        contact::write(&mut contact.props, body, false, writer, now.switches)?;
-        set_extended(&mut contact, body, now.ms)?;
-        let version = self.version + 1;
-        let names: BTreeSet<String> = before.keys().chain(contact.props.keys()).cloned().collect();
-        for name in names {
-            if before.get(&name) != contact.props.get(&name) {
-                contact.touched.insert(name, version);
-            }
-        }
-        self.put(contact, now);
-        Ok(self.change(Kind::Updated, key).into_iter().collect())
-    }
-
-    /// Puts a changed contact back, with a new change key.
-    fn put(&mut self, mut contact: Contact, now: &mut Now<'_>) {
-        let version = self.tick(now.ms);
-        if let Some(old) = self.contacts.get(&contact.key) {
-            let mut former = old.clone();
-            former.past.clear();
-            contact.past.push((now.ms, Box::new(former)));
-            if contact.past.len() > PAST {
-                contact.past.remove(0);
-            }
-        }
-        contact.version = version;
-        contact.modified_ms = now.ms;
-        contact.change_key = self.change_key(version);
-        self.contacts.insert(contact.key, contact);
-    }
-
-    /// Changes something beside the properties: photo, open extensions.
-    pub(super) fn touch(
-        &mut self,
-        key: u64,
-        now: &mut Now<'_>,
-        edit: impl FnOnce(&mut Contact),
-    ) -> Vec<Change> {
-        let Some(mut contact) = self.contacts.get(&key).cloned() else {
-            return Vec::new();
-        };
-        edit(&mut contact);
-        self.put(contact, now);
-        self.change(Kind::Updated, key).into_iter().collect()
-    }
-
-    fn leave(&mut self, key: u64, for_good: bool, now: &mut Now<'_>) {
-        let version = self.tick(now.ms);
-        let Some(contact) = self.contacts.get(&key) else {
-            return;
-        };
-        self.removals.push(Removal {
-            version,
-            folder: contact.folder.clone(),
-            id: contact.id.clone(),
-            immutable_id: contact.immutable_id.clone(),
-            entered: contact.entered,
-            for_good,
-        });
-    }
-
-    /// Moves it: removed there, new here, and a new default id (Graph reference 2.4).
-    pub(super) fn relocate(&mut self, key: u64, folder: &str, now: &mut Now<'_>) -> Vec<Change> {
-        let mut changes: Vec<Change> = self.change(Kind::Deleted, key).into_iter().collect();
-        if changes.iter().any(|change| change.folder == folder) {
-            return Vec::new();
-        }
-        self.leave(key, false, now);
-        let Some(mut contact) = self.contacts.get(&key).cloned() else {
-            return Vec::new();
-        };
-        let fresh = item_id(now.rng, Id::Item);
-        self.ids.remove(&contact.id);
-        self.ids.insert(fresh.clone(), key);
-        contact.id = fresh;
-        contact.folder = folder.to_owned();
-        contact.entered_ms = now.ms;
-        contact.entered = self.version + 1;
-        self.put(contact, now);
-        changes.extend(self.change(Kind::Created, key));
-        changes
-    }
-
-    /// Soft deletion: it goes to the deleted items and keeps the id it had, so that a client can
-    /// still ask for it.
-    pub(super) fn delete(&mut self, key: u64, now: &mut Now<'_>) -> Vec<Change> {
-        let mut changes: Vec<Change> = self.change(Kind::Deleted, key).into_iter().collect();
-        self.leave(key, false, now);
-        let Some(mut contact) = self.contacts.get(&key).cloned() else {
-            return Vec::new();
-        };
-        contact.folder = self.deleted_folder.clone();
-        contact.entered = self.version + 1;
-        contact.entered_ms = now.ms;
-        self.put(contact, now);
-        changes.extend(self.vanish_copies(key, now));
-        changes
-    }
-
-    fn vanish_copies(&mut self, key: u64, now: &mut Now<'_>) -> Vec<Change> {
-        if !now.switches.photo_copies_vanish {
-            return Vec::new();
-        }
-        let copies: Vec<u64> = self
-            .contacts
-            .values()
-            .filter(|copy| copy.copy_of == Some(key) && copy.photo.is_some())
-            .map(|copy| copy.key)
-            .collect();
-        copies
-            .into_iter()
-            .flat_map(|copy| self.purge(copy, now))
-            .collect()
-    }
-
-    /// Deletion for good.
-    pub(super) fn purge(&mut self, key: u64, now: &mut Now<'_>) -> Vec<Change> {
-        let changes: Vec<Change> = self.change(Kind::Deleted, key).into_iter().collect();
-        self.leave(key, true, now);
-        if let Some(contact) = self.contacts.remove(&key) {
-            self.ids.remove(&contact.id);
-            self.ids.remove(&contact.immutable_id);
-        }
-        changes
-    }
-
-    /// A second contact with everything of the first, its stamps included.
-    pub(super) fn copy(
-        &mut self,
-        key: u64,
-        folder: &str,
-        now: &mut Now<'_>,
-    ) -> (Option<u64>, Vec<Change>) {
-        let Some(mut copy) = self.contacts.get(&key).cloned() else {
-            return (None, Vec::new());
-        };
-        copy.id = item_id(now.rng, Id::Item);
-        copy.immutable_id = item_id(now.rng, Id::Immutable);
-        copy.folder = folder.to_owned();
-        copy.created_ms = now.ms;
-        copy.copy_of = Some(key);
-        for property in copy.extended.values_mut() {
-            property.since_ms = now.ms;
-        }
-        let key = self.add(copy, now);
-        (
-            Some(key),
-            self.change(Kind::Created, key).into_iter().collect(),
-        )
-    }
-
-    /// Brings a deleted contact back into a folder under a new id.
-    pub(super) fn restore(
-        &mut self,
-        key: u64,
-        folder: &str,
-        keep_immutable: bool,
-        now: &mut Now<'_>,
-    ) -> Vec<Change> {
-        let changes = self.relocate(key, folder, now);
-        if !keep_immutable && let Some(contact) = self.contacts.get_mut(&key) {
-            let fresh = item_id(now.rng, Id::Immutable);
-            self.ids.remove(&contact.immutable_id);
-            self.ids.insert(fresh.clone(), key);
-            contact.immutable_id = fresh;
-        }
-        // Leaving the deleted items is nobody's news.
-        let mut news: Vec<Change> = changes
-            .into_iter()
-            .filter(|change| change.kind == Kind::Created)
-            .collect();
-        for change in &mut news {
-            if let Some(contact) = self.contacts.get(&key) {
-                change.immutable_id.clone_from(&contact.immutable_id);
-            }
-        }
-        news
-    }
-
-    /// Makes or renames a folder; a new one goes below `parent`.
-    pub(super) fn make_folder(
-        &mut self,
-        name: &str,
-        parent: Option<&str>,
-        now: &mut Now<'_>,
-    ) -> String {
-        let id = item_id(now.rng, Id::Folder);
-        let version = self.tick(now.ms);
-        let folder = Folder {
-            id: id.clone(),
-            name: name.to_owned(),
-            parent: parent.map(str::to_owned),
-            version,
-        };
-        self.folders.insert(id.clone(), folder);
-        id
-    }
-
-    pub(super) fn rename_folder(&mut self, id: &str, name: &str, now: &mut Now<'_>) {
-        let version = self.tick(now.ms);
-        if let Some(folder) = self.folders.get_mut(id) {
-            folder.name = name.to_owned();
-            folder.version = version;
-        }
-    }
-
-    /// Deleting a folder is soft: it goes to the deleted items with all that is in it.
-    pub(super) fn delete_folder(&mut self, id: &str, now: &mut Now<'_>) -> Vec<Change> {
-        let version = self.tick(now.ms);
-        let parent = self
-            .folders
-            .get(id)
-            .and_then(|folder| folder.parent.clone())
-            .unwrap_or_default();
-        self.removals.push(Removal {
-            version,
-            folder: format!("folders:{parent}"),
-            id: id.to_owned(),
-            immutable_id: id.to_owned(),
-            entered: 0,
-            for_good: false,
-        });
-        let keys: Vec<u64> = self.in_folder(id).map(|contact| contact.key).collect();
-        let below: Vec<String> = self
-            .children(Some(id))
-            .iter()
-            .map(|folder| folder.id.clone())
-            .collect();
-        let mut changes: Vec<Change> = keys
-            .into_iter()
-            .flat_map(|key| self.delete(key, now))
-            .collect();
-        for folder in below {
-            changes.extend(self.delete_folder(&folder, now));
-        }
-        let deleted = self.deleted_folder.clone();
-        if let Some(folder) = self.folders.get_mut(id) {
-            folder.parent = Some(deleted);
-        }
-        changes
-    }
-
-    /// A folder as JSON.
-    pub(super) fn show_folder(&self, folder: &Folder) -> Value {
-        let parent = folder.parent.clone().unwrap_or_else(|| {
-            if folder.id == self.default_folder {
-                "AQMkRootFolder".to_owned()
-            } else {
-                self.default_folder.clone()
-            }
-        });
-        json!({
-            "id": folder.id, "displayName": folder.name, "parentFolderId": parent,
-            "wellKnownName": (folder.id == self.default_folder).then_some("contacts"),
-        })
-    }
-}
-
-fn set_extended(contact: &mut Contact, body: &Map<String, Value>, now_ms: i64) -> Result<(), Fail> {
-    let Some(list) = body.get("singleValueExtendedProperties") else {
-        return Ok(());
-    };
-    for (id, value) in extended::inline(list)? {
-        match value {
-            None => contact.extended.remove(&id),
-            Some(value) => {
-                let since_ms = contact
-                    .extended
-                    .get(&id)
-                    .filter(|old| old.value == value)
-                    .map_or(now_ms, |old| old.since_ms);
-                contact.extended.insert(
-                    id.clone(),
-                    Extended {
-                        id,
-                        value,
-                        since_ms,
-                    },
-                )
-            }
-        };
-    }
-    Ok(())
 }
 
 #[derive(Clone, Copy)]

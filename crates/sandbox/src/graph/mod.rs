@@ -3,7 +3,7 @@
 //! # Map
 //! - here: what it remembers, and the [`Switches`] for behaviour that is unknown or occasional.
 //! - [`routes`]: HTTP: who calls, limits, handshakes; [`batch`]: `$batch`.
-//! - [`api`]: one call, decided without HTTP; [`items`]: calls on contacts.
+//! - [`api`]: one call, decided without HTTP, and calls on folders; [`items`]: calls on contacts.
 //! - [`mailbox`]: folders and contacts and what can happen to them; [`contact`]: the resource.
 //! - [`odata`], [`extended`]: query options, filters, extended properties. [`delta`]: change tracking.
 //! - [`subscription`]: who wants to know; [`notify`]: what they are told, and how delivery fares;
@@ -249,7 +249,7 @@ fn on_mailbox<T>(
         .ok_or_else(fail::Fail::not_found)?;
     let (result, changes) = operation(mailbox, &mut Now { ms, rng, switches })?;
     for change in changes {
-        notify::changed(state, user_id, &change);
+        notify::changed(state, user_id, &change, ms);
     }
     Ok(result)
 }

@@ -101,8 +101,9 @@ fn host(url: &str) -> String {
     url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.origin().ascii_serialization())
 }
 
-/// Tells everybody who subscribed to a contact's folder.
-pub(super) fn changed(state: &mut State, user_id: Uuid, change: &Change) {
+/// Tells everybody who subscribed to a contact's folder. All hear of it as of `now`, the time of
+/// the change: however long the telling takes, what belongs together travels together.
+pub(super) fn changed(state: &mut State, user_id: Uuid, change: &Change, now: i64) {
     let switches = state.graph.switches.clone();
     if change.kind == Kind::Deleted && !switches.notify_deleted {
         return;
@@ -135,7 +136,7 @@ pub(super) fn changed(state: &mut State, user_id: Uuid, change: &Change) {
             };
             if subscription.change_types.contains(kind.name()) {
                 let item = item(state, &subscription, change, *kind);
-                offer(state, &subscription, item);
+                offer(state, &subscription, item, now);
             }
         }
     }
@@ -202,9 +203,8 @@ fn content(
     Some(sealed.show(&asked.certificate_id))
 }
 
-/// Queues an item, unless the endpoint is dropped or the subscription's token is no longer good.
-fn offer(state: &mut State, subscription: &Subscription, item: Value) {
-    let now = state.now_ms();
+/// Queues an item as of `now`, unless the endpoint is dropped or the subscription's token is no longer good.
+fn offer(state: &mut State, subscription: &Subscription, item: Value, now: i64) {
     if subscription.paused {
         if let Some(subscription) = state.graph.subscriptions.get_mut(&subscription.id) {
             subscription.held.push((now, item));
@@ -260,12 +260,11 @@ fn join(
     due: i64,
 ) -> bool {
     let most = state.graph.switches.notify_batch;
-    let waiting = state.outbox.iter_mut().find(|delivery| {
+    // The newest alone: those before it are full.
+    let waiting = state.outbox.waiting(now, due, |delivery| {
         delivery.source == Source::Graph
             && delivery.attempt == 0
             && delivery.url == subscription.notification_url
-            && delivery.not_before_ms > now
-            && delivery.not_before_ms <= due
     });
     let Some(delivery) = waiting else {
         return false;
@@ -354,8 +353,9 @@ pub(super) fn resume(state: &mut State, id: &str) {
     subscription.paused = false;
     let held = std::mem::take(&mut subscription.held);
     let subscription = subscription.clone();
+    let now = state.now_ms();
     for (_, item) in held {
-        offer(state, &subscription, item);
+        offer(state, &subscription, item, now);
     }
 }
 
