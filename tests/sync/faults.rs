@@ -49,7 +49,7 @@ async fn a_create_that_never_arrived_is_repeated_after_it_was_looked_for() {
     world.link_is(&user, &card, "intent").await;
     world
         .eventually("it is created after all", async || {
-            world.clock.advance(std::time::Duration::from_secs(3));
+            world.pass_time(std::time::Duration::from_secs(3));
             world.contact(&mailbox, "Jansen 2").await
         })
         .await;

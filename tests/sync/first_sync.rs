@@ -98,7 +98,7 @@ async fn a_restart_in_the_middle_doubles_nobody() {
         // An intended create of unknown outcome is looked for over a minute before it is repeated.
         world
             .eventually("the first sync goes on", async || {
-                world.clock.advance(std::time::Duration::from_secs(5));
+                world.pass_time(std::time::Duration::from_secs(5));
                 let shown = world.get(&format!("/users/{user}")).await;
                 (shown["state"] == "live" && shown["backlog"] == 0).then_some(())
             })
