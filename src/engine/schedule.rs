@@ -95,7 +95,12 @@ impl Engine {
         let mut look_at_ms = 0;
         while !cancelled.is_cancelled() {
             let now = self.now();
-            let mut lanes = std::mem::take(&mut self.scheduler.state().woken);
+            let mut lanes = {
+                let mut state = self.scheduler.state();
+                // Whoever has rested is asked of the store again, like everybody else.
+                state.resting.retain(|_, until| *until > now);
+                std::mem::take(&mut state.woken)
+            };
             if now >= look_at_ms {
                 match self.ports.store.due_lanes(now, LANES).await {
                     Ok(due) => lanes.extend(due),

@@ -32,6 +32,7 @@ pub struct Item {
     client_state: Option<String>,
     resource: Option<String>,
     resource_data: Option<ResourceData>,
+    change_type: Option<String>,
     lifecycle_event: Option<String>,
 }
 
@@ -84,12 +85,16 @@ pub fn notification(item: &Item) -> Option<(Target, Source)> {
         .and_then(|data| data.id.as_deref())
         .or_else(|| last_segment(item.resource.as_deref()?))
         .filter(|id| is_id(id));
+    // A contact that went shows the etag that it had last, which may be the one of our own write:
+    // only that of a change tells an echo.
+    let change = item.change_type.as_deref();
+    let went = change.is_some_and(|change| change.eq_ignore_ascii_case("deleted"));
     let target = match id {
         Some(id) => Target::Contact {
             id: ContactId::from(id),
             etag: data
                 .and_then(|data| data.etag.clone())
-                .filter(|etag| etag.len() <= MAX_ID),
+                .filter(|etag| !went && etag.len() <= MAX_ID),
         },
         None => Target::Delta,
     };
@@ -174,6 +179,18 @@ mod tests {
         ] {
             assert_eq!(target(json), Some(Target::Delta), "{json}");
         }
+    }
+
+    #[test]
+    fn a_deletion_is_never_taken_for_an_echo() {
+        let item = one(
+            r#"{"changeType":"Deleted","resourceData":{"@odata.etag":"W/\"E\"","id":"AAkA="}}"#,
+        );
+        let contact = Target::Contact {
+            id: ContactId::from("AAkA="),
+            etag: None,
+        };
+        assert_eq!(notification(&item), Some((contact, Source::Notification)));
     }
 
     #[test]

@@ -13,9 +13,14 @@
 )]
 
 mod calls;
+mod faults;
 mod fields;
+mod first_sync;
 mod hands;
 mod log;
+mod lost_hints;
+mod rules_care;
 mod rules_fields;
 mod rules_life;
+mod two_users;
 mod world;

@@ -88,10 +88,11 @@ impl Job<'_> {
         let mut hints = Vec::new();
         let mut known: BTreeSet<PersonId> = BTreeSet::new();
         for row in self.all_links().await? {
-            known.insert(row.person);
+            // One that stands there though its link ended was restored (R12).
             let Some(contact) = row.link.contact.clone() else {
                 continue;
             };
+            known.insert(row.person);
             let listed = self
                 .listing
                 .as_ref()

@@ -51,7 +51,7 @@ impl Job<'_> {
         }
         let counts = store.count_links(self.user.id).await?;
         let load = Load {
-            planned: self.weigh(cases).await?,
+            planned: self.weigh(cases, recent).await?,
             recent,
             links: counts.linked + counts.sleeping,
         };
@@ -63,7 +63,7 @@ impl Job<'_> {
     }
 
     /// How many links the pass would remove or empty a value of. Only ids are held.
-    async fn weigh(&mut self, cases: &[Case]) -> Result<u64, Error> {
+    async fn weigh(&mut self, cases: &[Case], recent: u64) -> Result<u64, Error> {
         let mut linked: Vec<PersonId> = Vec::new();
         for chunk in people_of(cases).chunks(GROUP) {
             let rows = self
@@ -77,7 +77,9 @@ impl Job<'_> {
                 .filter(|row| matches!(row.link.state, LinkState::Linked | LinkState::Sleeping));
             linked.extend(live.map(|row| row.person));
         }
-        if linked.len() <= self.engine.settings.policy.brake_min as usize / 2 {
+        // Were every one of them to count, the line would not be crossed.
+        let most = recent + linked.len() as u64;
+        if most <= u64::from(self.engine.settings.policy.brake_min) {
             return Ok(0);
         }
         let looks: BTreeSet<PersonId> = cases

@@ -41,6 +41,12 @@ fn unseen_sleeper(case: &Case) -> Option<ContactId> {
         .flatten()
 }
 
+/// Whether the case's link has a contact that it holds on to.
+fn has_contact(case: &Case) -> bool {
+    let state = case.row.as_ref().map(|row| row.link.state);
+    matches!(state, Some(LinkState::Linked | LinkState::Sleeping))
+}
+
 /// Which read fills which gap of a case.
 enum Gap {
     Contact,
@@ -152,6 +158,15 @@ impl Job<'_> {
                     None => return Ok(Some(Wanted::Contact(id))),
                 }
             }
+            if case.stamped.is_none() && !has_contact(case) {
+                // A stamped contact that was seen is found again, whatever became of its link (R12).
+                match self.listed_stamps(case) {
+                    Some(found) if found.is_empty() => {}
+                    Some(found) => self.found_stamped(case, found),
+                    None if case.copies.is_empty() => {}
+                    None => return Ok(Some(Wanted::Stamped)),
+                }
+            }
             let plan = match case.ask(self, !case.look_at_outlook) {
                 None => {
                     case.end = Some(End::Again(0));
@@ -185,6 +200,9 @@ impl Job<'_> {
                         .find(|known| Some(&known.id) == contact.as_ref())
                         .cloned();
                     case.outlook = match known {
+                        Some(known) if !stamp && self.lists(&known) => {
+                            Outlook::Listed(Box::new(known))
+                        }
                         Some(known) if !stamp => Outlook::Read(Box::new(known)),
                         _ => Outlook::Unread,
                     };
@@ -221,6 +239,12 @@ impl Job<'_> {
             again = true;
         }
         again
+    }
+
+    /// Whether the listing is where this contact was seen.
+    fn lists(&self, contact: &Contact) -> bool {
+        let listing = self.listing.as_ref();
+        listing.and_then(|listing| listing.contact(&contact.id)) == Some(contact)
     }
 
     fn listed(&self, id: &ContactId) -> Option<Contact> {
@@ -340,13 +364,13 @@ impl Job<'_> {
     ) -> Result<(), Error> {
         match (gap, answer) {
             (Gap::Contact, Ok(Done::Contact(contact))) => {
-                case.outlook = if self.is_in_a_folder(case, &contact).await? {
-                    Outlook::Read(contact)
+                if self.is_in_a_folder(case, &contact).await? {
+                    case.outlook = Outlook::Read(contact);
                 } else {
-                    Outlook::Gone
-                };
+                    self.is_gone(case);
+                }
             }
-            (Gap::Contact, Err(remote::Error::NotFound)) => case.outlook = Outlook::Gone,
+            (Gap::Contact, Err(remote::Error::NotFound)) => self.is_gone(case),
             (Gap::Stamped, Ok(Done::Found(found))) => {
                 let mut inside = Vec::new();
                 for contact in found {
@@ -361,6 +385,13 @@ impl Job<'_> {
             (_, Ok(_)) => case.end = Some(End::Again(0)),
         }
         Ok(())
+    }
+
+    fn is_gone(&mut self, case: &mut Case) {
+        case.outlook = Outlook::Gone;
+        if let (Some(listing), Some(id)) = (&mut self.listing, case.contact_id()) {
+            listing.forget(id);
+        }
     }
 
     /// What becomes of a case whose own request failed.

@@ -63,6 +63,11 @@ impl Listing {
         all
     }
 
+    /// A contact is no longer there.
+    pub(super) fn forget(&mut self, id: &ContactId) {
+        self.contacts.remove(id);
+    }
+
     /// Keeps what an own write answered, so that the listing stays true for this job.
     pub(super) fn learn(&mut self, person: PersonId, contact: &Contact) {
         let known = self.stamped.entry(person).or_default();

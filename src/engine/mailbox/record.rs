@@ -220,7 +220,11 @@ impl Job<'_> {
         let hints = case.hints.clone();
         match &case.end {
             None | Some(End::Done) => {
-                let general = case.parked.iter().filter(|parked| parked.field.is_empty());
+                let alone = case.stamped.as_ref().is_some_and(|found| found.len() < 2);
+                let general = case.parked.iter().filter(|parked| {
+                    parked.field.is_empty()
+                        || parked.field == "stamp" && alone && case.copies.is_empty()
+                });
                 changes.push(Change::DropParked(
                     general.map(|parked| parked.id).collect(),
                 ));
