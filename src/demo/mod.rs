@@ -16,10 +16,14 @@ mod story;
 mod tell;
 mod world;
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use self::{parties::Parties, play::Player, tell::Teller, world::World};
-use crate::cli::DemoArgs;
+use crate::{
+    cli::DemoArgs,
+    config::{LogFormat, MetricsAccess, Telemetry},
+    telemetry::{self, Metrics},
+};
 
 /// Why the demonstration ends before its time.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +58,7 @@ impl Error {
 /// # Errors
 /// It could not begin, or a step did not come out: then the error names it.
 pub async fn run(args: &DemoArgs, shutdown: impl Future<Output = ()>) -> Result<(), String> {
-    let parties = Parties::start(args)
-        .await
-        .map_err(|error| error.to_string())?;
+    let parties = begin(args).await.map_err(|error| error.to_string())?;
     let mut shutdown = std::pin::pin!(shutdown);
     let ended = tokio::select! {
         told = tell_story(args, &parties) => told,
@@ -69,8 +71,20 @@ pub async fn run(args: &DemoArgs, shutdown: impl Future<Output = ()>) -> Result<
     ended
 }
 
+/// Starts the parties; only warnings are logged, so that the story stays readable.
+async fn begin(args: &DemoArgs) -> Result<Parties, Error> {
+    let quiet = Telemetry {
+        log_format: LogFormat::Text,
+        log_filter: "warn".to_owned(),
+        metrics_access: MetricsAccess::Open,
+    };
+    telemetry::log(&quiet).map_err(Error::start)?;
+    let metrics = Metrics::install().map_err(Error::start)?;
+    Parties::start(args, Arc::new(move || metrics.render())).await
+}
+
 async fn tell_story(args: &DemoArgs, parties: &Parties) -> Result<(), String> {
-    let teller = Teller::new();
+    let teller = Teller;
     let world = World::enter(parties)
         .await
         .map_err(|error| error.to_string())?;

@@ -20,7 +20,6 @@ use crate::{
     clock::SystemClock,
     config::Config,
     random::{self, SystemRandom},
-    telemetry::{self, Metrics},
     vault::generate_key,
 };
 
@@ -60,8 +59,11 @@ pub(super) struct Parties {
 }
 
 impl Parties {
-    /// Starts all three.
-    pub(super) async fn start(args: &DemoArgs) -> Result<Parties, Error> {
+    /// Starts all three; `metrics` renders what the service measures.
+    pub(super) async fn start(
+        args: &DemoArgs,
+        metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    ) -> Result<Parties, Error> {
         let options = Options {
             people: args.people.unwrap_or(PEOPLE),
             users: EMPLOYEES,
@@ -80,9 +82,8 @@ impl Parties {
         let service = origin(listener.local_addr().map_err(Error::start)?);
         let token = random::token(&SystemRandom);
         let config = config(&sandbox, &service, &token, &folder).await?;
-        telemetry::log(&config.telemetry).map_err(Error::start)?;
         let ended = CancellationToken::new();
-        let running = serve(config, listener, ended.clone()).await?;
+        let running = serve(config, listener, metrics, ended.clone()).await?;
         Ok(Parties {
             sandbox,
             service,
@@ -149,7 +150,6 @@ async fn config(
         ("sync.delta_interval", ASK.to_owned()),
         ("sync.settle", SETTLE.to_owned()),
         ("server.shutdown_grace", "5s".to_owned()),
-        ("telemetry.log_filter", "warn".to_owned()),
     ];
     Config::from_pairs(pairs.iter().map(|(key, value)| (*key, value.as_str())))
         .map_err(Error::start)
@@ -158,18 +158,18 @@ async fn config(
 async fn serve(
     config: Config,
     listener: TcpListener,
+    metrics: Arc<dyn Fn() -> String + Send + Sync>,
     ended: CancellationToken,
 ) -> Result<JoinHandle<()>, Error> {
     let store = app::open_store(&config.database)
         .await
         .map_err(Error::start)?;
-    let metrics = Metrics::install().map_err(Error::start)?;
     let parts = Parts {
         store,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         transport: None,
-        metrics: Arc::new(move || metrics.render()),
+        metrics,
     };
     let app = app::build(&config, parts).await.map_err(Error::start)?;
     Ok(tokio::spawn(async move {

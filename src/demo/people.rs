@@ -93,6 +93,7 @@ impl Person {
                 ("MobilePhoneNumber", "06-11122233"),
             ],
             Person::Petra => &[
+                ("Initials", "P."),
                 ("FirstName", "Petra"),
                 ("MiddleName", "de"),
                 ("LastName", "Vries"),

@@ -8,8 +8,8 @@ use std::{
 use super::{
     Error,
     people::{Colleague, Person, SHARED},
-    step::{Act, Cited, Expect, Move, Place, Seen, Step, Values},
-    tell::{Change, Teller, Told, Total},
+    step::{Act, Cited, Expect, Move, Part, Place, Seen, Step, Values},
+    tell::{Change, Edit, Teller, Told, Total},
     world::{Line, World, Writes},
 };
 use crate::clock::{Clock as _, SystemClock};
@@ -42,6 +42,9 @@ pub(super) struct Player<'a> {
     teller: &'a Teller,
     clock: SystemClock,
     previews: BTreeMap<Colleague, u64>,
+    /// What was last seen parked.
+    parked: Vec<String>,
+    patience_ms: i64,
 }
 
 impl<'a> Player<'a> {
@@ -51,6 +54,8 @@ impl<'a> Player<'a> {
             teller,
             clock: SystemClock,
             previews: BTreeMap::new(),
+            parked: Vec::new(),
+            patience_ms: PATIENCE_MS,
         }
     }
 
@@ -58,41 +63,43 @@ impl<'a> Player<'a> {
     ///
     /// # Errors
     /// The first step that did not come out, by number and title, and what is wrong.
-    pub(super) async fn play(&mut self, steps: Vec<Step>) -> Result<(), String> {
-        let (began, total) = (self.clock.now_ms(), steps.len());
-        let mut chapter = None;
-        for (index, step) in steps.iter().enumerate() {
-            if chapter != Some(step.chapter) {
-                self.teller.chapter(step.chapter);
-                chapter = Some(step.chapter);
-            }
-            let number = index + 1;
-            let step_began = self.clock.now_ms();
-            let result = self.step(step).await;
-            let took_ms = self.clock.now_ms() - step_began;
-            match result {
-                Ok(told) => self.teller.step(number, step.title, &told, took_ms),
-                Err((told, error)) => {
-                    let why = error.to_string();
-                    self.teller.failed(number, step.title, &told, &why, took_ms);
-                    return Err(format!(
-                        "step {number} of {total} did not come out: {}\n{why}",
-                        step.title
-                    ));
-                }
+    pub(super) async fn play(&mut self, story: Vec<Part>) -> Result<(), String> {
+        let began = self.clock.now_ms();
+        let total = story.iter().map(|part| part.steps.len()).sum();
+        let mut number = 0;
+        for part in &story {
+            self.teller.part(part.title);
+            for step in &part.steps {
+                number += 1;
+                let step_began = self.clock.now_ms();
+                let mut told = Told::of(number, step);
+                let result = self.step(step, &mut told).await;
+                told.took_ms = self.clock.now_ms() - step_began;
+                let Err(error) = result else {
+                    self.teller.step(&told);
+                    continue;
+                };
+                let why = error.to_string();
+                self.teller.failed(&told, &why);
+                return Err(format!(
+                    "step {number} of {total} did not come out: {}\n{why}",
+                    step.title
+                ));
             }
         }
-        let sum = self
-            .sum(total, began)
-            .await
-            .map_err(|error| error.to_string())?;
-        self.teller.sum(&sum);
+        let sum = self.sum(total, began).await;
+        self.teller.sum(&sum.map_err(|error| error.to_string())?);
         Ok(())
     }
 
     async fn sum(&self, steps: usize, began: i64) -> Result<Total, Error> {
         let (tribe_calls, microsoft_calls) = self.world.calls().await?;
         let writes = self.world.writes().await?;
+        let deletions = self.world.deletions().await?;
+        if deletions > 0 {
+            let what = format!("the service deleted {deletions} people or contacts; it never may");
+            return Err(Error::Unmet(what));
+        }
         Ok(Total {
             steps,
             took_ms: self.clock.now_ms() - began,
@@ -102,14 +109,11 @@ impl<'a> Player<'a> {
         })
     }
 
-    async fn step(&mut self, step: &Step) -> Result<Told, (Told, Error)> {
-        let mut told = Told::default();
+    async fn step(&mut self, step: &Step, told: &mut Told) -> Result<(), Error> {
         for one in &step.moves {
-            if let Err(error) = self.one(one, &mut told).await {
-                return Err((told, error));
-            }
+            self.one(one, told).await?;
         }
-        Ok(told)
+        Ok(())
     }
 
     /// One move.
@@ -119,17 +123,19 @@ impl<'a> Player<'a> {
         let mut typed = start.seen.clone();
         for act in &one.acts {
             let done = self.world.act(act).await?;
-            told.edits.extend(done.said);
+            told.edits.extend(done.said.map(Edit::Words));
             for (place, field, value) in done.typed {
                 let values = typed.entry(place).or_default();
-                told.changes(diff_field(place, field, values, &value), true);
+                told.edits
+                    .extend(diff_field(place, field, values, &value).map(Edit::Value));
                 set(values, field, &value);
             }
             if let Some(place) = done.place {
                 let now = self.world.values(place).await?;
                 // What a person made or took away is said in words; what Outlook filled in is not.
                 if let (Some(before), Some(now)) = (typed.get(&place), &now) {
-                    told.changes(diff(place, before, now), true);
+                    told.edits
+                        .extend(diff(place, before, now).into_iter().map(Edit::Value));
                 }
                 match now {
                     Some(now) => drop(typed.insert(place, now)),
@@ -142,9 +148,12 @@ impl<'a> Player<'a> {
             let before = typed.remove(place).unwrap_or_default();
             let own = |change: &Change| is_own_recomposition(one, change);
             let changes = diff(*place, &before, now);
-            told.changes(changes.into_iter().filter(|change| !own(change)), false);
+            told.carried
+                .extend(changes.into_iter().filter(|change| !own(change)));
         }
         told.lines.extend(outcome.lines);
+        let wrote = self.world.writes().await? - start.writes;
+        told.writes = told.writes + wrote;
         if outcome.unmet.is_empty() {
             told.notes
                 .extend(one.expects.iter().filter_map(|expect| self.note(expect)));
@@ -175,7 +184,7 @@ impl<'a> Player<'a> {
         people: &BTreeSet<Person>,
         start: &Start,
     ) -> Result<Outcome, Error> {
-        let deadline = self.clock.now_ms() + PATIENCE_MS;
+        let deadline = self.clock.now_ms() + self.patience_ms;
         loop {
             // Asked first: what is seen afterwards is then what came of everything.
             let idle = self.world.is_idle().await?;
@@ -266,11 +275,7 @@ impl<'a> Player<'a> {
                 })
             }
             Expect::Writes { tribe, outlook } => {
-                let now = self.world.writes().await?;
-                let made = Writes {
-                    tribe: now.tribe.saturating_sub(start.writes.tribe),
-                    outlook: now.outlook.saturating_sub(start.writes.outlook),
-                };
+                let made = self.world.writes().await? - start.writes;
                 (made.tribe != *tribe || made.outlook != *outlook).then(|| {
                     format!(
                         "the service should have written {tribe} times to Tribe and {outlook} times \
@@ -288,10 +293,18 @@ impl<'a> Player<'a> {
                 let kept = lost.any(|line| line.lost.iter().any(|lost| lost == value));
                 (!kept).then(|| format!("the audit does not keep the losing value {value:?}"))
             }
-            Expect::Parked(person, reason) => {
+            Expect::Parked(person, wanted) => {
                 let parked = self.world.parked(*person).await?;
-                let there = parked.iter().any(|found| found.contains(reason));
-                (!there).then(|| format!("no parked item says {reason:?}; they are {parked:?}"))
+                let there = !parked.is_empty();
+                self.parked = parked;
+                (there != *wanted).then(|| {
+                    let what = if there {
+                        "is parked"
+                    } else {
+                        "nothing is parked"
+                    };
+                    format!("{what} for {}: {}", person.name(), self.parked.join("; "))
+                })
             }
         };
         Ok(wrong)
@@ -321,15 +334,14 @@ impl<'a> Player<'a> {
                     whose.name()
                 ))
             }
-            Expect::Writes { tribe, outlook } => Some(format!(
-                "the service wrote {} to Tribe, {} to Outlook",
-                times(*tribe),
-                times(*outlook)
-            )),
             Expect::Lost(_, value) => {
                 Some(format!("the losing value stands in the audit: {value}"))
             }
-            Expect::Parked(_, reason) => Some(format!("parked for a person to see: {reason}")),
+            Expect::Parked(_, true) => Some(format!(
+                "parked for people to see: {}",
+                self.parked.join("; ")
+            )),
+            Expect::Parked(_, false) => Some("nothing is parked any more".to_owned()),
             Expect::Unknown => Some("Tribe has no such person".to_owned()),
             Expect::Gone(whose, person) => Some(format!(
                 "{} has no contact {} any more; Tribe still has the person",
@@ -337,16 +349,8 @@ impl<'a> Player<'a> {
                 person.name()
             )),
             Expect::Anew(..) => Some("it is a new contact under a new connector ID".to_owned()),
-            Expect::Shows(..) => None,
+            Expect::Shows(..) | Expect::Writes { .. } => None,
         }
-    }
-}
-
-fn times(count: u64) -> String {
-    match count {
-        0 => "nothing".to_owned(),
-        1 => "once".to_owned(),
-        count => format!("{count} times"),
     }
 }
 
@@ -395,6 +399,7 @@ fn concerned(one: &Move) -> BTreeSet<Person> {
         | Act::Former(person, _)
         | Act::Outlook(_, person, ..)
         | Act::Delete(_, person)
+        | Act::Erase(person)
         | Act::Complete(_, person) => Some(*person),
         _ => None,
     });
@@ -439,4 +444,108 @@ fn is_own_recomposition(one: &Move, change: &Change) -> bool {
             }
             _ => false,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tribelink_plan::rule::Rule;
+
+    use super::*;
+    use crate::{
+        cli::DemoArgs,
+        demo::{
+            parties::Parties,
+            step::{Way, step},
+        },
+    };
+
+    fn cited(rule: Rule) -> Cited {
+        Cited {
+            rule,
+            way: Way::ToTribe,
+            whose: Colleague::Anna,
+            person: Person::Noor,
+            flagged: false,
+        }
+    }
+
+    fn line(rule: Rule) -> Line {
+        Line {
+            cited: cited(rule),
+            cause: String::new(),
+            note: String::new(),
+            lost: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_rule_that_is_missing_or_that_nobody_expected_is_named() {
+        let lines = [line(Rule::R3), line(Rule::R3)];
+        assert!(unmet_rules(&[cited(Rule::R3)], &lines).is_empty());
+        let wrong = unmet_rules(&[cited(Rule::R16)], &lines);
+        assert_eq!(wrong.len(), 2, "{wrong:?}");
+        assert!(wrong[0].contains("should cite R16"), "{wrong:?}");
+        assert!(wrong[1].contains("cites R3"), "{wrong:?}");
+    }
+
+    /// A player in a world of its own, who does not wait.
+    async fn hasty<'a>(teller: &'a Teller) -> (Parties, Player<'a>) {
+        let args = DemoArgs {
+            once: true,
+            people: Some(3),
+            listen: None,
+        };
+        let parties = Parties::start(&args, Arc::new(String::new)).await;
+        let parties = parties.expect("the three parties");
+        let world = World::enter(&parties).await.expect("a world");
+        let mut player = Player::new(world, teller);
+        player.patience_ms = 0;
+        (parties, player)
+    }
+
+    #[tokio::test]
+    async fn a_step_that_does_not_come_out_ends_the_story_by_name() {
+        let teller = Teller;
+        let (parties, mut player) = hasty(&teller).await;
+        let good = step(4, "Nothing happens").act(Act::HearHints).writes(0, 0);
+        let bad = step(4, "Anna is connected by nobody")
+            .act(Act::HearHints)
+            .expect(Expect::State(Colleague::Anna, "live"));
+        let never = step(4, "Nobody gets here").act(Act::HearHints).writes(9, 9);
+        let part = Part {
+            title: "A story",
+            steps: vec![good, bad, never],
+        };
+        let why = player.play(vec![part]).await.expect_err("a failure");
+        assert!(
+            why.starts_with("step 2 of 3 did not come out: Anna is connected by nobody\n"),
+            "{why}"
+        );
+        assert!(why.contains("should be live"), "{why}");
+        parties.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_write_that_nobody_expected_fails_the_step() {
+        let teller = Teller;
+        let (parties, mut player) = hasty(&teller).await;
+        // The player's own write does not count as one of the service.
+        let part = |title, tribe| Part {
+            title,
+            steps: vec![
+                step(1, title)
+                    .act(Act::Create(Person::Sofie, Colleague::Anna))
+                    .writes(tribe, 0),
+            ],
+        };
+        player.play(vec![part("right", 0)]).await.expect("right");
+        let why = player
+            .play(vec![part("wrong", 1)])
+            .await
+            .expect_err("a failure");
+        assert!(why.contains("but wrote 0 and 0 times"), "{why}");
+        parties.stop().await;
+    }
 }

@@ -6,30 +6,22 @@ use tribelink_plan::rule::Rule;
 
 use super::people::{Colleague, Person};
 
-/// A chapter of the help article.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Chapter(pub(super) u8);
-
-impl Chapter {
-    /// Its heading there.
-    pub(super) fn heading(self) -> &'static str {
-        match self.0 {
-            1 => "How does the link work?",
-            2 => "What data will be synchronised?",
-            3 => "How does Outlook handle existing contacts?",
-            4 => "How do I activate the link?",
-            _ => "Relationship manager and owner",
-        }
-    }
+/// A part of the story.
+pub(super) struct Part {
+    pub(super) title: &'static str,
+    pub(super) steps: Vec<Step>,
 }
 
 /// A step.
 pub(super) struct Step {
-    pub(super) chapter: Chapter,
+    /// The chapter of the help article that it shows.
+    pub(super) chapter: u8,
     /// What it shows, in plain words.
     pub(super) title: &'static str,
     /// In order; each begins when the one before came out.
     pub(super) moves: Vec<Move>,
+    /// Rules that show in what does not happen: they write nothing, so no audit line cites them.
+    pub(super) silent: Vec<Rule>,
 }
 
 /// Things done at once, and what they must lead to.
@@ -93,6 +85,8 @@ pub(super) enum Act {
     Outlook(Colleague, Person, &'static str, &'static str),
     /// The contact is deleted in Outlook.
     Delete(Colleague, Person),
+    /// The person is deleted in Tribe.
+    Erase(Person),
     /// A contact is made in Outlook that has nothing to do with Tribe.
     Stranger(Colleague),
     /// And edited there.
@@ -128,8 +122,8 @@ pub(super) enum Expect {
     Unknown,
     /// The losing value of a conflict stands in the audit.
     Lost(Person, &'static str),
-    /// A refusal stands among the parked items.
-    Parked(Person, &'static str),
+    /// Something about a person is parked for people to see, or nothing is.
+    Parked(Person, bool),
 }
 
 /// Where a rule's work went.
@@ -179,9 +173,10 @@ impl fmt::Display for Cited {
 /// A step with its first move.
 pub(super) fn step(chapter: u8, title: &'static str) -> Step {
     Step {
-        chapter: Chapter(chapter),
+        chapter,
         title,
         moves: Vec::new(),
+        silent: Vec::new(),
     }
 }
 
@@ -241,6 +236,12 @@ impl Step {
             cited.flagged = true;
         }
         step
+    }
+
+    /// A rule that keeps something from happening here.
+    pub(super) fn silent(mut self, rule: Rule) -> Step {
+        self.silent.push(rule);
+        self
     }
 
     /// How often the service wrote.

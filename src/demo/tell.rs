@@ -1,21 +1,22 @@
 //! What stands on the terminal: 80 columns, colours where they are wanted, plain text in a pipe.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::fmt::Write as _;
 
 use owo_colors::{OwoColorize as _, Stream, Style};
+use tribelink_plan::rule::Rule;
 
 use super::{
     parties::Parties,
     people::Colleague,
-    step::{Chapter, Place, Way},
+    step::{Place, Step, Way},
     world::{Line, World, Writes},
 };
 
 /// The width that everything keeps to.
 const WIDTH: usize = 80;
 
-/// Where the text of a line begins.
-const INDENT: usize = 12;
+/// Where the text behind a label begins.
+const INDENT: usize = 13;
 
 /// A value that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,15 +27,29 @@ pub(super) struct Change {
     pub(super) after: String,
 }
 
+/// What somebody did.
+#[derive(Debug)]
+pub(super) enum Edit {
+    /// In words.
+    Words(String),
+    /// A value was typed.
+    Value(Change),
+}
+
 /// What happened in a step.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    /// What people did, in words.
-    pub(super) edits: Vec<String>,
-    /// Values that people changed.
-    typed: Vec<Change>,
+    number: usize,
+    title: &'static str,
+    chapter: u8,
+    silent: Vec<Rule>,
+    pub(super) took_ms: i64,
+    /// What people did, in order.
+    pub(super) edits: Vec<Edit>,
     /// Values that the service changed.
-    carried: Vec<Change>,
+    pub(super) carried: Vec<Change>,
+    /// How often it wrote.
+    pub(super) writes: Writes,
     /// Audit lines.
     pub(super) lines: Vec<Line>,
     /// What else holds.
@@ -42,13 +57,14 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn changes(&mut self, changes: impl IntoIterator<Item = Change>, typed: bool) {
-        let all = if typed {
-            &mut self.typed
-        } else {
-            &mut self.carried
-        };
-        all.extend(changes);
+    pub(super) fn of(number: usize, step: &Step) -> Told {
+        Told {
+            number,
+            title: step.title,
+            chapter: step.chapter,
+            silent: step.silent.clone(),
+            ..Told::default()
+        }
     }
 }
 
@@ -65,80 +81,68 @@ pub(super) struct Total {
 pub(super) struct Teller;
 
 impl Teller {
-    pub(super) fn new() -> Teller {
-        Teller
-    }
-
     /// Who is here.
     pub(super) fn opening(&self, world: &World) {
         let mut page = String::new();
+        let bold = Style::new().bold();
         line(
             &mut page,
-            &paint(
-                "tribelink · the help article, step by step",
-                Style::new().bold(),
-            ),
+            &paint("tribelink · the help article, step by step", bold),
         );
-        let intro = "A simulated Tribe CRM and Microsoft 365 and the real service, three parties that \
-                     talk HTTP on this machine. What stands here was read back from them.";
+        let intro = "Three parties that talk HTTP on this machine: the real service, and a sandbox \
+                     that plays Tribe CRM and Microsoft 365. Every value and every rule below was \
+                     read back from them.";
         for row in wrap(intro, WIDTH) {
             line(&mut page, &row);
         }
         line(&mut page, "");
+        for (label, style, words) in LEGEND {
+            labelled(&mut page, label, style(), words, Style::new());
+        }
+        line(&mut page, "");
         for whose in Colleague::ALL {
             if let Ok(employee) = world.employee(whose) {
-                let who = format!(
-                    "  {:<6}{} · {}",
-                    whose.name(),
-                    employee.name,
-                    employee.address
-                );
-                line(&mut page, &who);
+                let who = format!("{} · {}", employee.name, employee.address);
+                labelled(&mut page, whose.name(), Style::new(), &who, Style::new());
             }
         }
         say(&page);
     }
 
-    /// A new chapter.
-    pub(super) fn chapter(&self, chapter: Chapter) {
-        let title = format!("── Chapter {} · {} ", chapter.0, chapter.heading());
+    /// A new part.
+    pub(super) fn part(&self, title: &str) {
+        let title = format!("── {title} ");
         let rest = WIDTH.saturating_sub(title.chars().count());
+        let rule = format!("{title}{}", "─".repeat(rest));
         say(&format!(
-            "\n{}\n",
-            paint(
-                &format!("{title}{}", "─".repeat(rest)),
-                Style::new().bold().blue()
-            )
+            "\n{}\n\n",
+            paint(&rule, Style::new().bold().blue())
         ));
     }
 
     /// A step that came out.
-    pub(super) fn step(&self, number: usize, title: &str, told: &Told, took_ms: i64) {
+    pub(super) fn step(&self, told: &Told) {
         let mark = paint("✓", Style::new().green().bold());
-        say(&(head(&mark, number, title, took_ms) + &body(told)));
+        say(&(head(&mark, told) + &body(told) + "\n"));
     }
 
     /// A step that did not.
-    pub(super) fn failed(&self, number: usize, title: &str, told: &Told, why: &str, took_ms: i64) {
+    pub(super) fn failed(&self, told: &Told, why: &str) {
         let mark = paint("✗", Style::new().red().bold());
-        let mut page = head(&mark, number, title, took_ms) + &body(told);
+        let mut page = head(&mark, told) + &body(told);
+        let red = Style::new().red();
         for one in why.lines() {
-            labelled(
-                &mut page,
-                "wrong",
-                Style::new().red().bold(),
-                one,
-                Style::new().red(),
-            );
+            labelled(&mut page, "wrong", red.bold(), one, red);
         }
-        say(&page);
+        say(&(page + "\n"));
     }
 
     /// All came out.
     pub(super) fn sum(&self, total: &Total) {
-        let mut page = format!(
-            "\n{}\n",
-            paint(&"─".repeat(WIDTH), Style::new().bold().blue())
+        let mut page = String::new();
+        line(
+            &mut page,
+            &paint(&"─".repeat(WIDTH), Style::new().bold().blue()),
         );
         let good = format!(
             "{} steps, all came out, in {}.",
@@ -147,31 +151,25 @@ impl Teller {
         );
         line(&mut page, &paint(&good, Style::new().green().bold()));
         let calls = format!(
-            "  {} calls to Tribe CRM, {} to Microsoft 365, those of the story itself included.",
+            "The service made {} calls to Tribe CRM and {} to Microsoft 365.",
             total.tribe_calls, total.microsoft_calls
         );
         line(&mut page, &calls);
         let writes = format!(
-            "  The service wrote {} times to Tribe and {} times to Outlook.",
+            "It wrote {} times to Tribe and {} times to Outlook, and deleted nothing.",
             total.writes.tribe, total.writes.outlook
         );
         line(&mut page, &writes);
-        line(
-            &mut page,
-            "  Nothing was deleted on either side by the service.",
-        );
         say(&page);
     }
 
     /// Where to look on.
     pub(super) fn stay(&self, parties: &Parties) {
-        let mut page = String::new();
+        let mut page = String::from("\n");
+        let bold = Style::new().bold();
         line(
             &mut page,
-            &paint(
-                "Everything stays up. Edit both sides yourself:",
-                Style::new().bold(),
-            ),
+            &paint("Everything stays up. Edit both sides yourself:", bold),
         );
         for (name, address) in [
             ("Service", format!("{}/", parties.service)),
@@ -183,13 +181,15 @@ impl Teller {
             line(&mut page, &format!("  {name:<13}{address}"));
         }
         line(&mut page, "");
-        line(&mut page, "The admin API from another terminal:");
-        let token = &parties.token;
+        line(&mut page, "In another terminal:");
         line(
             &mut page,
             &format!("  export TRIBELINK_URL={}", parties.service),
         );
-        line(&mut page, &format!("  export TRIBELINK_TOKEN={token}"));
+        line(
+            &mut page,
+            &format!("  export TRIBELINK_TOKEN={}", parties.token),
+        );
         line(&mut page, "  tribelink users list");
         line(&mut page, "");
         line(&mut page, "Ctrl-C ends.");
@@ -197,18 +197,48 @@ impl Teller {
     }
 }
 
-fn head(mark: &str, number: usize, title: &str, took_ms: i64) -> String {
-    let took = seconds(took_ms);
-    let room = WIDTH - 6 - took.chars().count() - 1;
-    let mut rows = wrap(title, room).into_iter();
+/// What the labels mean.
+const LEGEND: [(&str, fn() -> Style, &str); 5] = [
+    ("edit", edit, "what a person did"),
+    ("link", link, "what the service changed because of it"),
+    ("seen", dim, "what else was checked"),
+    (
+        "wrote",
+        dim,
+        "how often it wrote, as counted by the other side",
+    ),
+    (
+        "rule",
+        rule,
+        "why, as the audit says, and what made the service look",
+    ),
+];
+
+fn edit() -> Style {
+    Style::new().yellow()
+}
+
+fn link() -> Style {
+    Style::new().green()
+}
+
+fn rule() -> Style {
+    Style::new().cyan()
+}
+
+fn dim() -> Style {
+    Style::new().dimmed()
+}
+
+fn head(mark: &str, told: &Told) -> String {
+    let side = format!("ch. {}  {}", told.chapter, seconds(told.took_ms));
+    let room = WIDTH - 6 - side.chars().count() - 1;
+    let mut rows = wrap(told.title, room).into_iter();
     let first = rows.next().unwrap_or_default();
-    let gap = " ".repeat(room + 1 - first.chars().count());
+    let gap = " ".repeat((room + 1).saturating_sub(first.chars().count()));
     let bold = Style::new().bold();
-    let mut page = format!(
-        "{mark} {number:>2}  {}{gap}{}\n",
-        paint(&first, bold),
-        paint(&took, Style::new().dimmed())
-    );
+    let (first, side) = (paint(&first, bold), paint(&side, dim()));
+    let mut page = format!("{mark} {:>2}  {first}{gap}{side}\n", told.number);
     for row in rows {
         line(&mut page, &format!("      {}", paint(&row, bold)));
     }
@@ -216,70 +246,91 @@ fn head(mark: &str, number: usize, title: &str, took_ms: i64) -> String {
 }
 
 fn body(told: &Told) -> String {
-    let (edit, link, rule) = (
-        Style::new().yellow(),
-        Style::new().green(),
-        Style::new().cyan(),
-    );
     let mut page = String::new();
-    for words in &told.edits {
-        labelled(&mut page, "edit", edit, words, Style::new());
-    }
-    changes(&mut page, "edit", edit, &told.typed);
-    changes(&mut page, "link", link, &told.carried);
-    for note in &told.notes {
-        labelled(&mut page, "seen", Style::new().dimmed(), note, Style::new());
-    }
-    for (cited, ways) in rules(&told.lines) {
-        let text = format!("{:<4}{}", cited.code(), cited.sentence());
-        labelled(&mut page, "rule", rule, &text, rule);
-        for way in ways {
-            labelled(
-                &mut page,
-                "",
-                rule,
-                &format!("    {way}"),
-                Style::new().dimmed(),
-            );
+    let mut typed = Vec::new();
+    for one in &told.edits {
+        match one {
+            Edit::Value(change) => typed.push(change),
+            Edit::Words(words) => {
+                changes(&mut page, "edit", edit(), &typed);
+                typed.clear();
+                labelled(&mut page, "edit", edit(), words, Style::new());
+            }
         }
+    }
+    changes(&mut page, "edit", edit(), &typed);
+    changes(
+        &mut page,
+        "link",
+        link(),
+        &told.carried.iter().collect::<Vec<_>>(),
+    );
+    for note in &told.notes {
+        labelled(&mut page, "seen", dim(), note, Style::new());
+    }
+    labelled(&mut page, "wrote", dim(), &wrote(told.writes), Style::new());
+    for work in cited(&told.lines) {
+        let text = format!("{:<4}{}", work.rule.code(), work.sentence);
+        labelled(&mut page, "rule", rule(), &text, rule());
+        for way in work.ways {
+            labelled(&mut page, "", rule(), &format!("    {way}"), dim());
+        }
+    }
+    for silent in &told.silent {
+        let text = format!("{:<4}{}", silent.code(), silent.sentence());
+        labelled(&mut page, "rule", rule(), &text, rule());
     }
     page
 }
 
+fn wrote(writes: Writes) -> String {
+    let side = |count: u64, side: &str| match count {
+        0 => None,
+        1 => Some(format!("once to {side}")),
+        2 => Some(format!("twice to {side}")),
+        count => Some(format!("{count} times to {side}")),
+    };
+    let sides = [side(writes.tribe, "Tribe"), side(writes.outlook, "Outlook")];
+    let sides: Vec<_> = sides.into_iter().flatten().collect();
+    if sides.is_empty() {
+        return "nothing, to neither side".to_owned();
+    }
+    sides.join(", ")
+}
+
 /// Changes by place.
-fn changes(page: &mut String, label: &str, style: Style, all: &[Change]) {
+fn changes(page: &mut String, label: &str, style: Style, all: &[&Change]) {
     let mut places: Vec<Place> = Vec::new();
     for change in all {
         if !places.contains(&change.place) {
             places.push(change.place);
         }
     }
+    let plain = Style::new();
     for place in places {
         let of_place: Vec<_> = all.iter().filter(|change| change.place == place).collect();
-        let fresh = of_place.len() > 2 && of_place.iter().all(|change| change.before.is_empty());
-        labelled(page, label, style, &format!("{place}"), Style::new());
-        if fresh {
-            let values: Vec<_> = of_place
-                .iter()
-                .map(|change| format!("{}: {}", change.field, change.after))
-                .collect();
-            labelled(
-                page,
-                "",
-                style,
-                &format!("  {}", values.join(" · ")),
-                Style::new(),
-            );
-            continue;
-        }
+        labelled(page, label, style, &place.to_string(), plain);
+        // A place that was empty before: arrows from nothing would only be in the way.
+        let fresh = of_place.len() > 3 && of_place.iter().all(|change| change.before.is_empty());
         for change in of_place {
-            let text = format!(
-                "  {:<26}{} → {}",
-                change.field,
-                empty(&change.before),
-                empty(&change.after)
-            );
-            labelled(page, "", style, &text, Style::new());
+            let (before, after) = (empty(&change.before), empty(&change.after));
+            let short = if fresh {
+                format!("  {:<26}{after}", change.field)
+            } else {
+                format!("  {:<26}{before} → {after}", change.field)
+            };
+            if fresh || short.chars().count() <= WIDTH - INDENT {
+                labelled(page, "", style, &short, plain);
+            } else {
+                labelled(
+                    page,
+                    "",
+                    style,
+                    &format!("  {:<26}{before}", change.field),
+                    plain,
+                );
+                labelled(page, "", style, &format!("{:28}→ {after}", ""), plain);
+            }
         }
     }
 }
@@ -288,35 +339,60 @@ fn empty(value: &str) -> &str {
     if value.is_empty() { "(empty)" } else { value }
 }
 
-/// Rules in the order of their first line, and where their work went.
-fn rules(lines: &[Line]) -> Vec<(tribelink_plan::rule::Rule, Vec<String>)> {
-    let mut order = Vec::new();
-    let mut ways: BTreeMap<_, Vec<String>> = BTreeMap::new();
+/// A rule, and where its work went.
+struct Work {
+    rule: Rule,
+    sentence: &'static str,
+    ways: Vec<String>,
+}
+
+/// Rules in the order of their first line.
+fn cited(lines: &[Line]) -> Vec<Work> {
+    let mut all: Vec<Work> = Vec::new();
     for one in lines {
-        let cited = one.cited;
-        if !order.contains(&cited.rule) {
-            order.push(cited.rule);
-        }
-        let side = match cited.way {
+        let (rule, sentence) = (one.cited.rule, sentence(one));
+        let side = match one.cited.way {
             Way::ToOutlook => "to Outlook of",
             Way::ToTribe => "to Tribe, from",
             Way::Link => "link of",
         };
-        let flag = if cited.flagged { ", flagged" } else { "" };
-        let way = format!(
-            "{side} {}{flag}, noticed by {}",
-            cited.whose.name(),
-            one.cause
-        );
-        let known = ways.entry(cited.rule).or_default();
-        if !known.contains(&way) {
-            known.push(way);
+        let flag = if one.cited.flagged { ", flagged" } else { "" };
+        let (whose, cause) = (one.cited.whose.name(), cause(&one.cause));
+        let way = format!("{side} {whose}{flag}, noticed by {cause}");
+        let known = all
+            .iter_mut()
+            .find(|work| (work.rule, work.sentence) == (rule, sentence));
+        match known {
+            Some(work) if work.ways.contains(&way) => {}
+            Some(work) => work.ways.push(way),
+            None => all.push(Work {
+                rule,
+                sentence,
+                ways: vec![way],
+            }),
         }
     }
-    order
-        .into_iter()
-        .map(|rule| (rule, ways.remove(&rule).unwrap_or_default()))
-        .collect()
+    all
+}
+
+/// The rule's own, save where the line tells of its other half.
+fn sentence(one: &Line) -> &'static str {
+    match (one.cited.rule, one.note.as_str()) {
+        (Rule::R9, "awake") => "The person is eligible again: the link wakes as it fell asleep.",
+        (rule, _) => rule.sentence(),
+    }
+}
+
+/// The audit's word for what made the service look, for people.
+fn cause(word: &str) -> &str {
+    match word {
+        "webhook" => "Tribe's webhook",
+        "notification" => "Microsoft's notification",
+        "poll" => "asking Tribe for changes",
+        "delta" => "asking Outlook for changes",
+        "person" => "somebody's request",
+        other => other,
+    }
 }
 
 /// A text behind a label, wrapped below itself.
@@ -326,29 +402,25 @@ fn labelled(page: &mut String, label: &str, style: Style, text: &str, tint: Styl
     for (index, row) in rows.iter().enumerate() {
         let label = if index == 0 { label } else { "" };
         let padded = format!("{label:<width$}", width = INDENT - 6);
-        let row = paint(row, tint);
-        line(
-            page,
-            &format!("      {}{}{row}", paint(&padded, style), " ".repeat(lead)),
-        );
+        let (label, row) = (paint(&padded, style), paint(row, tint));
+        line(page, &format!("      {label}{}{row}", " ".repeat(lead)));
     }
 }
 
 /// Breaks a text at spaces; what is longer than a row stays whole.
 fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut rows = vec![String::new()];
+    let mut rows = Vec::new();
+    let mut row = String::new();
     for (index, word) in text.split(' ').enumerate() {
-        let last = rows.len() - 1;
-        let used = rows[last].chars().count();
-        if index > 0 && used + 1 + word.chars().count() > width && used > 0 {
-            rows.push(word.to_owned());
-        } else {
-            if index > 0 {
-                rows[last].push(' ');
-            }
-            rows[last].push_str(word);
+        let used = row.chars().count();
+        if used > 0 && used + 1 + word.chars().count() > width {
+            rows.push(std::mem::take(&mut row));
+        } else if index > 0 {
+            row.push(' ');
         }
+        row.push_str(word);
     }
+    rows.push(row);
     rows
 }
 
@@ -373,4 +445,83 @@ fn say(page: &str) {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(page.as_bytes()).and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::{
+        people::Person,
+        step::{Cited, step},
+    };
+
+    fn told() -> Told {
+        let cited = Cited {
+            rule: Rule::R2,
+            way: Way::ToOutlook,
+            whose: Colleague::Bram,
+            person: Person::Noor,
+            flagged: false,
+        };
+        let line = |cause: &str| Line {
+            cited,
+            cause: cause.to_owned(),
+            note: String::new(),
+            lost: Vec::new(),
+        };
+        let change = |after: &str| Change {
+            place: Place::Outlook(Colleague::Bram, Person::Noor),
+            field: "emailAddresses".to_owned(),
+            before: "noor@a-rather-long-name.example".to_owned(),
+            after: after.to_owned(),
+        };
+        Told {
+            edits: vec![Edit::Words("Noor moves".to_owned())],
+            carried: vec![change("noor@another-long-name.example"), change("")],
+            lines: vec![line("webhook"), line("webhook")],
+            writes: Writes {
+                tribe: 0,
+                outlook: 2,
+            },
+            ..Told::of(
+                7,
+                &step(
+                    2,
+                    "A title so long that it does not fit beside chapter and time",
+                ),
+            )
+        }
+    }
+
+    #[test]
+    fn a_step_keeps_to_eighty_columns() {
+        let page = head("✓", &told()) + &body(&told());
+        for row in page.lines() {
+            assert!(row.chars().count() <= WIDTH, "{row}");
+        }
+    }
+
+    #[test]
+    fn a_step_says_what_changed_and_why() {
+        let page = body(&told());
+        for expected in [
+            "Noor moves",
+            "noor@a-rather-long-name.example → (empty)",
+            "→ noor@another-long-name.example",
+            "twice to Outlook",
+            "R2  Only Tribe changed",
+            "to Outlook of Bram, noticed by Tribe's webhook",
+        ] {
+            assert!(page.contains(expected), "{expected}: {page}");
+        }
+        assert_eq!(page.matches("noticed by").count(), 1);
+    }
+
+    #[test]
+    fn words_are_never_lost_by_wrapping() {
+        let text = "one twoooooooooooo three four";
+        let rows = wrap(text, 9);
+        assert_eq!(rows, ["one", "twoooooooooooo", "three", "four"]);
+        assert_eq!(wrap("  ", 9), ["  "]);
+    }
 }

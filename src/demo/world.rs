@@ -5,7 +5,11 @@
 mod eyes;
 mod hands;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -47,6 +51,35 @@ pub(super) struct Writes {
     pub(super) outlook: u64,
 }
 
+impl std::ops::Add for Writes {
+    type Output = Writes;
+
+    fn add(self, more: Writes) -> Writes {
+        Writes {
+            tribe: self.tribe + more.tribe,
+            outlook: self.outlook + more.outlook,
+        }
+    }
+}
+
+impl std::ops::Sub for Writes {
+    type Output = Writes;
+
+    fn sub(self, less: Writes) -> Writes {
+        Writes {
+            tribe: self.tribe.saturating_sub(less.tribe),
+            outlook: self.outlook.saturating_sub(less.outlook),
+        }
+    }
+}
+
+/// Calls to the remotes by the players themselves.
+#[derive(Debug, Default)]
+struct OwnCalls {
+    tribe: AtomicU64,
+    microsoft: AtomicU64,
+}
+
 /// The world.
 pub(super) struct World {
     http: reqwest::Client,
@@ -61,6 +94,9 @@ pub(super) struct World {
     stranger: Option<String>,
     /// What the players themselves wrote.
     own: Writes,
+    /// How many people and contacts the players deleted.
+    own_deletions: u64,
+    own_calls: OwnCalls,
 }
 
 impl World {
@@ -84,6 +120,8 @@ impl World {
             contacts: BTreeMap::new(),
             stranger: None,
             own: Writes::default(),
+            own_deletions: 0,
+            own_calls: OwnCalls::default(),
         };
         world.crm = world.token(json!({"crm": true})).await?;
         let config = world.control(Method::GET, "config", Value::Null).await?;
@@ -190,6 +228,18 @@ impl World {
         self.call(method, &url, "", body).await
     }
 
+    /// Counts a call of our own, as the sandbox does: control and the service do not count.
+    fn count(&self, path: &str) {
+        let calls = if is_tribe(path) {
+            &self.own_calls.tribe
+        } else if path.starts_with("/v1.0/") || path.contains("/oauth2/v2.0/") {
+            &self.own_calls.microsoft
+        } else {
+            return;
+        };
+        calls.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A call with its JSON answer.
     async fn call(
         &self,
@@ -204,6 +254,9 @@ impl World {
         }
         if !body.is_null() {
             request = request.json(&body);
+        }
+        if let Some(path) = url.strip_prefix(&self.sandbox) {
+            self.count(path);
         }
         let what = || format!("{method} {url}");
         let answer = request.send().await.map_err(|error| Error::Call {
@@ -222,6 +275,11 @@ impl World {
         }
         Ok(serde_json::from_str(&said).unwrap_or(Value::Null))
     }
+}
+
+/// Whether a path of the sandbox is Tribe's.
+fn is_tribe(path: &str) -> bool {
+    path.starts_with("/v1/") || path.starts_with("/oauth2/")
 }
 
 fn text(value: &Value) -> String {

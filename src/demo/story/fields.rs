@@ -1,6 +1,6 @@
 //! Chapter 2: each field in each direction, one by one.
 
-use tribelink_plan::rule::Rule::{R2, R3};
+use tribelink_plan::rule::Rule::{R2, R3, R15};
 
 use crate::demo::{
     people::{
@@ -96,7 +96,7 @@ const PRIVATE: [Field; 3] = [
 pub(super) fn steps() -> Vec<Step> {
     vec![
         from_tribe(
-            "Person fields, Tribe → Outlook: each arrives in both Outlooks",
+            "Person fields, Tribe → Outlook: each reaches both Outlooks",
             Sofie,
             &GENERAL,
         ),
@@ -139,7 +139,8 @@ pub(super) fn steps() -> Vec<Step> {
         .outlook(Anna, Noor, "personalNotes", "Belt liever 's ochtends")
         .tribe(Noor, "LinkedIn", "https://social.example/in/noor")
         .by(R2, Way::ToOutlook, Anna, Noor)
-        .writes(0, 1),
+        .writes(0, 1)
+        .silent(R15),
     ]
 }
 

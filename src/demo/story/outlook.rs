@@ -1,6 +1,6 @@
 //! Chapters 1 to 3: what people, and Outlook by itself, do to contacts.
 
-use tribelink_plan::rule::Rule::{R1, R2, R3, R7, R8, R16};
+use tribelink_plan::rule::Rule::{R1, R2, R3, R7, R8, R10, R16};
 
 use crate::demo::{
     people::{
@@ -31,7 +31,8 @@ pub(super) fn steps() -> Vec<Step> {
         .expect(Expect::Unknown)
         .by(R3, Way::ToTribe, Anna, Sofie)
         .by(R2, Way::ToOutlook, Bram, Sofie)
-        .writes(1, 1),
+        .writes(1, 1)
+        .silent(R10),
         step(
             2,
             "Only the first e-mail address and phone number take part",
@@ -79,7 +80,7 @@ pub(super) fn steps() -> Vec<Step> {
             .writes(0, 1),
         step(
             3,
-            "Petra is created in Tribe with an address that Outlook knows",
+            "Petra is new in Tribe, with an address that Outlook knows",
         )
         .act(Act::Create(Petra, Anna))
         .outlook(Anna, Petra, "emailAddresses", SHARED)
@@ -89,7 +90,7 @@ pub(super) fn steps() -> Vec<Step> {
         .writes(0, 1),
         step(
             3,
-            "Outlook completes her card from Geert's; Tribe gets it, flagged",
+            "Outlook completes her card from Geert's: passed on, flagged",
         )
         .act(Act::Complete(Anna, Petra))
         .tribe(Petra, "Contact.Function", "Directeur")

@@ -1,12 +1,15 @@
 //! What the players see: both sides, the connectors, the audit, the counters; all read over HTTP.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use http::Method;
 use serde_json::Value;
 use tribelink_plan::rule::Rule;
 
-use super::{Error, World, Writes, list, text};
+use super::{Error, World, Writes, is_tribe, list, text};
 use crate::demo::{
     people::{Colleague, FUNCTION, Person},
     step::{Cited, Place, Seen, Values, Way},
@@ -58,6 +61,8 @@ pub(in crate::demo) struct Line {
     pub(in crate::demo) cited: Cited,
     /// What made the service look.
     pub(in crate::demo) cause: String,
+    /// A word more, such as `awake`.
+    pub(in crate::demo) note: String,
     /// Losing values.
     pub(in crate::demo) lost: Vec<String>,
 }
@@ -85,7 +90,10 @@ impl World {
     /// What stands in a place; `None` when there is nothing.
     pub(in crate::demo) async fn values(&self, place: Place) -> Result<Option<Values>, Error> {
         match place {
-            Place::Tribe(person) => self.in_tribe(person).await.map(Some),
+            Place::Tribe(person) => match self.in_tribe(person).await {
+                Err(Error::Call { status: 404, .. }) => Ok(None),
+                values => values.map(Some),
+            },
             Place::Outlook(whose, person) => match self.contacts.get(&(whose, person)) {
                 Some(id) => self.in_outlook(whose, id).await,
                 None => Ok(None),
@@ -231,6 +239,7 @@ impl World {
         Some(Line {
             cited,
             cause: text(&item["cause"]),
+            note: text(&item["note"]),
             lost: lost
                 .filter_map(|field| field["lost"].as_str().map(str::to_owned))
                 .collect(),
@@ -313,17 +322,31 @@ impl World {
         })
     }
 
-    /// Every call so far, the players' own included: to Tribe, to Microsoft.
+    /// How many people and contacts the service deleted.
+    pub(in crate::demo) async fn deletions(&self) -> Result<u64, Error> {
+        let counters = self.counters().await?.into_iter();
+        let all = counters.filter(|(method, path, _)| {
+            method == "DELETE" && (path.starts_with("/v1/odata/") || path.contains("/contacts"))
+        });
+        let all: u64 = all.map(|(_, _, count)| count).sum();
+        Ok(all.saturating_sub(self.own_deletions))
+    }
+
+    /// Every call of the service so far: to Tribe, to Microsoft.
     pub(in crate::demo) async fn calls(&self) -> Result<(u64, u64), Error> {
         let (mut tribe, mut microsoft) = (0, 0);
         for (_, path, count) in self.counters().await? {
-            if path.starts_with("/v1/") || path.starts_with("/oauth2/") {
+            if is_tribe(&path) {
                 tribe += count;
             } else {
                 microsoft += count;
             }
         }
-        Ok((tribe, microsoft))
+        let own = |calls: &AtomicU64| calls.load(Ordering::Relaxed);
+        Ok((
+            tribe.saturating_sub(own(&self.own_calls.tribe)),
+            microsoft.saturating_sub(own(&self.own_calls.microsoft)),
+        ))
     }
 
     async fn counters(&self) -> Result<Vec<(String, String, u64)>, Error> {

@@ -107,12 +107,21 @@ impl World {
                 )
                 .await?;
                 self.own.outlook += 1;
+                self.own_deletions += 1;
                 let words = format!(
                     "{} deletes the contact {} in Outlook",
                     whose.name(),
                     person.name()
                 );
                 Ok(Done::said(words).at(Place::Outlook(whose, person)))
+            }
+            Act::Erase(person) => {
+                let path = format!("Relation_Person({})", self.record(person)?.person);
+                self.odata(Method::DELETE, &path, Value::Null).await?;
+                self.own.tribe += 1;
+                self.own_deletions += 1;
+                let words = format!("{} is deleted in Tribe", person.name());
+                Ok(Done::said(words).at(Place::Tribe(person)))
             }
             Act::Stranger(whose) => self.make_stranger(whose).await,
             Act::EditStranger(whose) => {
@@ -188,6 +197,7 @@ impl World {
                 .http
                 .get(url.clone())
                 .header(header::COOKIE, cookies.join("; "));
+            self.count(url.path());
             let answer = request.send().await.map_err(Error::start)?;
             let set = answer.headers().get_all(header::SET_COOKIE).iter();
             let set = set.filter_map(|value| value.to_str().ok()?.split(';').next());
