@@ -35,6 +35,10 @@ pub fn router() -> Router<Shared> {
             get(|| async { asset("text/javascript", include_str!("tribe.js")) }),
         )
         .route(
+            "/_sandbox/icon.svg",
+            get(|| async { asset("image/svg+xml", include_str!("icon.svg")) }),
+        )
+        .route(
             "/_sandbox/style.css",
             get(|| async { asset("text/css", include_str!("style.css")) }),
         )

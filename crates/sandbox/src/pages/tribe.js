@@ -12,13 +12,13 @@ const KINDS = {
   'Relationship.Person.Contact.Standard': 'Contact', 'Relationship.Person.Contact.Employee': 'Employee',
 };
 const kindName = (kind) => KINDS[kind] || (kind.startsWith('Relationship.Person.CommercialRelationship.') ? 'Individual · ' + kind.split('.').pop() : 'Own type');
-let choices = null, chosen = null, version = -1;
+let choices = null, chosen = null, version = -1, asked = 0, forms = null;
 
 async function call(method, path, body) {
   const answer = await fetch('/_sandbox/tribe/' + path, { method, body: body && JSON.stringify(body) });
   const text = await answer.text();
   const json = text ? JSON.parse(text) : null;
-  if (!answer.ok) throw new Error((json && json.error && json.error.message) || 'Error ' + answer.status);
+  if (!answer.ok) throw Object.assign(new Error((json && json.error && json.error.message) || 'Error ' + answer.status), { status: answer.status });
   return json;
 }
 
@@ -32,7 +32,11 @@ function element(name, properties = {}, ...children) {
 function show(input, value, first) {
   const text = input.type === 'checkbox' ? !!value : value ?? '';
   const now = input.type === 'checkbox' ? input.checked : input.value;
-  if (!first && now !== input.shown) return;
+  if (!first && now !== input.shown) {
+    // Typed in: what stands there stays, and is a change of what the CRM says by now.
+    input.shown = text;
+    return;
+  }
   if (!first && text !== input.shown) {
     input.classList.add('changed');
     setTimeout(() => input.classList.remove('changed'), 2500);
@@ -86,6 +90,12 @@ function settle(made) {
   for (const input of made.querySelectorAll('input, select')) input.shown = input.type === 'checkbox' ? input.checked : input.value;
 }
 
+function gone() {
+  chosen = null;
+  forms = null;
+  $('#detail').replaceChildren(element('p', { className: 'empty', textContent: 'The person is gone.' }));
+}
+
 function personForm(person) {
   const made = form('Person', PERSON, async () => {
     const body = touched(made);
@@ -100,8 +110,7 @@ function personForm(person) {
   remove.addEventListener('click', async () => {
     if (!confirm('Delete this person from the CRM?')) return;
     await call('DELETE', 'records/' + person.ID);
-    chosen = null;
-    $('#detail').replaceChildren(element('p', { className: 'quiet', textContent: 'The person is gone.' }));
+    gone();
     await refresh();
   });
   $('.row', made).append(remove);
@@ -129,11 +138,18 @@ function tieForm(tie) {
   const parent = tie._Type === 'Relationship.Person.Contact.Standard' && element('select', { name: 'parent' },
     ...choices.organizations.map((one) => element('option', { value: one.id, textContent: one.name })));
   if (parent) $('.fields', made).prepend(element('label', {}, 'Organisation', parent));
-  const owners = people.map((one) => element('input', { type: 'checkbox', value: one.id }));
+  const owners = people.map((one) => element('input', { type: 'checkbox', name: 'owners', value: one.id }));
   const set = element('fieldset', {}, element('legend', { textContent: 'Owners' }));
   owners.forEach((box, at) => set.append(element('label', { className: 'check' }, box, people[at].name)));
-  const former = element('input', { type: 'checkbox' });
+  const former = element('input', { type: 'checkbox', name: 'former' });
   $('.more', made).append(set, element('p', { className: 'row' }, element('label', { className: 'check' }, former, 'Former')));
+  const remove = element('button', { type: 'button', className: 'danger', textContent: 'Delete relationship' });
+  remove.addEventListener('click', async () => {
+    if (!confirm('Delete this relationship from the CRM?')) return;
+    await call('DELETE', 'records/' + tie.ID);
+    await refresh();
+  });
+  $('button.main', made).parentNode.append(remove);
   made.update = (now, first) => {
     made.holder = now.assignment.holder;
     for (const name of Object.keys(made.inputs)) show(made.inputs[name], now[name], first);
@@ -161,10 +177,12 @@ function newTie(person) {
     element('p', { className: 'row' }, add, said));
 }
 
-let forms = null;
 async function open(id) {
   chosen = id;
+  forms = null;
   const [person, offered] = await Promise.all([call('GET', 'people/' + id), call('GET', 'choices')]);
+  // Another may have been chosen meanwhile.
+  if (chosen !== id) return;
   choices = offered;
   forms = { person: personForm(person), ties: new Map() };
   forms.person.update(person, true);
@@ -179,8 +197,17 @@ async function open(id) {
   for (const button of document.querySelectorAll('#people button')) button.setAttribute('aria-current', button.dataset.id === id);
 }
 
+// On a phone the forms stand below the list: a choice made by hand brings them into view.
+async function choose(id) {
+  await open(id);
+  if (matchMedia('(max-width: 46rem)').matches) $('#detail').scrollIntoView();
+}
+
 async function refresh() {
+  const number = ++asked;
   const found = await call('GET', 'people?q=' + encodeURIComponent($('#search').value));
+  // A later look has more to say than this one.
+  if (number !== asked) return;
   version = found.version;
   $('#total').textContent = found.total + (found.total === 1 ? ' person' : ' people');
   $('#people').replaceChildren(...found.items.map((one) => {
@@ -189,12 +216,19 @@ async function refresh() {
     button.setAttribute('aria-current', one.id === chosen);
     if (one.former) button.append(element('span', { className: 'tag former', textContent: 'former' }));
     button.append(element('small', { textContent: [...new Set(one.kinds.map(kindName))].join(', ') + (one.organizations.length ? ' · ' + one.organizations.join(', ') : '') }));
-    button.addEventListener('click', () => open(one.id));
+    button.addEventListener('click', () => choose(one.id));
     return element('li', {}, button);
   }));
-  if (!chosen || !forms) return;
+  if (!found.total) $('#people').append(element('li', { className: 'empty', textContent: 'Nobody is found.' }));
+  if (found.total > found.items.length) $('#people').append(element('li', { className: 'empty', textContent: 'The first ' + found.items.length + ' are shown: search to see others.' }));
+  const shown = forms;
+  if (!chosen || !shown) return;
   let person;
-  try { person = await call('GET', 'people/' + chosen); } catch { return; }
+  try { person = await call('GET', 'people/' + chosen); } catch (error) {
+    if (error.status === 404 && forms === shown) gone();
+    return;
+  }
+  if (forms !== shown) return;
   forms.person.update(person, false);
   const same = person.Relationships.length === forms.ties.size && person.Relationships.every((tie) => forms.ties.has(tie.ID));
   if (!same) { await open(chosen); return; }
@@ -212,7 +246,9 @@ async function watch() {
 $('#search').addEventListener('input', refresh);
 $('#new').addEventListener('click', async () => {
   const made = await call('POST', 'records', { _Type: 'Relation.Person', FirstName: 'New', LastName: 'Person' });
+  $('#search').value = '';
   await refresh();
-  await open(made.ID);
+  await choose(made.ID);
+  forms.person.inputs.FirstName.select();
 });
 watch();
