@@ -59,6 +59,8 @@ pub(super) struct Case {
     pub(super) source: Source,
     /// Outlook is looked at though Tribe has nothing to say.
     pub(super) look_at_outlook: bool,
+    /// A notification or a delta said that the contact went.
+    pub(super) told_gone: bool,
     pub(super) row: Option<LinkRow>,
     pub(super) held: Vec<Held>,
     pub(super) parked: Vec<Parked>,
@@ -90,6 +92,7 @@ impl Case {
             attempts: 0,
             source,
             look_at_outlook: false,
+            told_gone: false,
             row: None,
             held: Vec::new(),
             parked: Vec::new(),
@@ -150,6 +153,7 @@ impl Case {
             person: self.person,
             tribe,
             outlook,
+            told_gone: self.told_gone,
             link: self.row.as_ref().map(|row| &row.link),
             stamped: self.stamped.as_deref(),
             matches: &self.matches,

@@ -178,6 +178,8 @@ fn add(cases: &mut BTreeMap<PersonId, Case>, person: PersonId, hint: &Hint, look
     case.attempts = case.attempts.max(hint.hint.attempts);
     // A retried hint looks at everything: what it was after may be on either side.
     case.look_at_outlook |= look || hint.hint.attempts > 0;
+    // A contact that changed comes with its etag; one that went has none.
+    case.told_gone |= matches!(hint.hint.target, Target::Contact { etag: None, .. });
 }
 
 /// The people of a bunch of cases.

@@ -180,7 +180,9 @@ fn removed(
             },
         );
     }
-    if situation.now_ms < link.settles_at_ms {
+    // A contact that was made or written a moment ago may not show yet, unless somebody said that it
+    // went.
+    if situation.now_ms < link.settles_at_ms && !situation.told_gone {
         return Plan::of(Rule::R14, Next::Wait);
     }
     if let Some(main) = main {

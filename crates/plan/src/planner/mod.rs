@@ -70,6 +70,8 @@ pub struct Situation<'a> {
     pub tribe: TribeSide<'a>,
     /// Outlook's side.
     pub outlook: OutlookSide<'a>,
+    /// A notification or a delta said that the contact went.
+    pub told_gone: bool,
     /// The link, where there is one.
     pub link: Option<&'a Link>,
     /// What a look-up by this person's stamp found, where one was made.

@@ -177,6 +177,18 @@ fn r7_a_fresh_write_is_waited_for_before_a_deletion_is_believed() {
 }
 
 #[test]
+fn r7_a_notice_of_the_deletion_is_believed_at_once() {
+    let mut world = World::linked(Kind::Contact);
+    world.tribe(Field::Function, "Director");
+    world.run();
+    world.contact = None;
+    world.told_gone = true;
+    let done = world.run();
+    assert!(!done.plans.iter().any(|plan| plan.next == Next::Wait));
+    assert_eq!(done.last().rule, Rule::R7);
+}
+
+#[test]
 fn r7_a_moved_contact_is_found_by_its_stamp_and_keeps_its_base() {
     let mut world = World::linked(Kind::Contact);
     let base = world.link().base.clone();
