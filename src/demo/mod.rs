@@ -6,8 +6,11 @@
 //! - [`people`]: who plays. [`step`]: what a step is, as data. [`story`]: the steps, by chapter.
 //! - [`world`]: what the players do and see, over HTTP alone.
 //! - [`play`]: does the acts of a step and waits for what it promises.
-//! - [`tell`]: what stands on the terminal.
+//!   [`compare`]: what changed in between (pure).
+//! - [`tell`]: what stands on the terminal; [`layout`]: its rows.
 
+mod compare;
+mod layout;
 mod parties;
 mod people;
 mod play;

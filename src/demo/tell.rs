@@ -1,22 +1,15 @@
 //! What stands on the terminal: 80 columns, colours where they are wanted, plain text in a pipe.
 
-use std::fmt::Write as _;
-
-use owo_colors::{OwoColorize as _, Stream, Style};
+use owo_colors::Style;
 use tribelink_plan::rule::Rule;
 
 use super::{
+    layout::{INDENT, WIDTH, labelled, line, paint, say, seconds, wrap},
     parties::Parties,
     people::Colleague,
     step::{Place, Step, Way},
     world::{Line, World, Writes},
 };
-
-/// The width that everything keeps to.
-const WIDTH: usize = 80;
-
-/// Where the text behind a label begins.
-const INDENT: usize = 13;
 
 /// A value that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +89,22 @@ impl Teller {
             line(&mut page, &row);
         }
         line(&mut page, "");
-        for (label, style, words) in LEGEND {
-            labelled(&mut page, label, style(), words, Style::new());
+        for (label, style, words) in [
+            ("edit", edit(), "what a person did"),
+            ("link", link(), "what the service changed because of it"),
+            ("seen", dim(), "what else was checked"),
+            (
+                "wrote",
+                dim(),
+                "how often it wrote, as counted by the other side",
+            ),
+            (
+                "rule",
+                rule(),
+                "why, as the audit says, and what made it look",
+            ),
+        ] {
+            labelled(&mut page, label, style, words, Style::new());
         }
         line(&mut page, "");
         for whose in Colleague::ALL {
@@ -196,23 +203,6 @@ impl Teller {
         say(&page);
     }
 }
-
-/// What the labels mean.
-const LEGEND: [(&str, fn() -> Style, &str); 5] = [
-    ("edit", edit, "what a person did"),
-    ("link", link, "what the service changed because of it"),
-    ("seen", dim, "what else was checked"),
-    (
-        "wrote",
-        dim,
-        "how often it wrote, as counted by the other side",
-    ),
-    (
-        "rule",
-        rule,
-        "why, as the audit says, and what made the service look",
-    ),
-];
 
 fn edit() -> Style {
     Style::new().yellow()
@@ -395,58 +385,6 @@ fn cause(word: &str) -> &str {
     }
 }
 
-/// A text behind a label, wrapped below itself.
-fn labelled(page: &mut String, label: &str, style: Style, text: &str, tint: Style) {
-    let lead = text.len() - text.trim_start().len();
-    let rows = wrap(text.trim_start(), WIDTH - INDENT - lead);
-    for (index, row) in rows.iter().enumerate() {
-        let label = if index == 0 { label } else { "" };
-        let padded = format!("{label:<width$}", width = INDENT - 6);
-        let (label, row) = (paint(&padded, style), paint(row, tint));
-        line(page, &format!("      {label}{}{row}", " ".repeat(lead)));
-    }
-}
-
-/// Breaks a text at spaces; what is longer than a row stays whole.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut rows = Vec::new();
-    let mut row = String::new();
-    for (index, word) in text.split(' ').enumerate() {
-        let used = row.chars().count();
-        if used > 0 && used + 1 + word.chars().count() > width {
-            rows.push(std::mem::take(&mut row));
-        } else if index > 0 {
-            row.push(' ');
-        }
-        row.push_str(word);
-    }
-    rows.push(row);
-    rows
-}
-
-fn seconds(took_ms: i64) -> String {
-    format!("{}.{:02} s", took_ms / 1000, took_ms % 1000 / 10)
-}
-
-fn paint(text: &str, style: Style) -> String {
-    if text.trim().is_empty() {
-        return text.to_owned();
-    }
-    text.if_supports_color(Stream::Stdout, |text| text.style(style))
-        .to_string()
-}
-
-fn line(page: &mut String, text: &str) {
-    let _ = writeln!(page, "{}", text.trim_end());
-}
-
-/// A reader that went away (`| head`) is no error.
-fn say(page: &str) {
-    use std::io::Write as _;
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(page.as_bytes()).and_then(|()| out.flush());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -472,7 +410,7 @@ mod tests {
         let change = |after: &str| Change {
             place: Place::Outlook(Colleague::Bram, Person::Noor),
             field: "emailAddresses".to_owned(),
-            before: "noor@a-rather-long-name.example".to_owned(),
+            before: "noor@a-long-name.example".to_owned(),
             after: after.to_owned(),
         };
         Told {
@@ -506,7 +444,7 @@ mod tests {
         let page = body(&told());
         for expected in [
             "Noor moves",
-            "noor@a-rather-long-name.example → (empty)",
+            "noor@a-long-name.example → (empty)",
             "→ noor@another-long-name.example",
             "twice to Outlook",
             "R2  Only Tribe changed",
@@ -515,13 +453,5 @@ mod tests {
             assert!(page.contains(expected), "{expected}: {page}");
         }
         assert_eq!(page.matches("noticed by").count(), 1);
-    }
-
-    #[test]
-    fn words_are_never_lost_by_wrapping() {
-        let text = "one twoooooooooooo three four";
-        let rows = wrap(text, 9);
-        assert_eq!(rows, ["one", "twoooooooooooo", "three", "four"]);
-        assert_eq!(wrap("  ", 9), ["  "]);
     }
 }
