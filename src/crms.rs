@@ -50,6 +50,9 @@ struct Recipe {
     names: Names,
 }
 
+/// A client with the stored settings that it was made from.
+type Made = (Option<Sealed>, Arc<dyn Crm>);
+
 /// The clients.
 pub struct Clients {
     store: Arc<dyn Store>,
@@ -60,7 +63,7 @@ pub struct Clients {
     default: Recipe,
     /// A transport in place of HTTP, for simulation.
     transport: Option<Arc<dyn Transport>>,
-    made: Mutex<HashMap<EnvironmentId, (Option<Sealed>, Arc<dyn Crm>)>>,
+    made: Mutex<HashMap<EnvironmentId, Made>>,
 }
 
 /// A configured name cannot be used.

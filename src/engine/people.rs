@@ -19,9 +19,12 @@ pub const FRESH_MS: i64 = 5_000;
 /// At most this many cards are kept; beyond it the oldest go, and their workers read.
 const CAPACITY: usize = 20_000;
 
+/// A card with the time at which it was asked for.
+type Card = (i64, Arc<Person>);
+
 /// The cards.
 #[derive(Default)]
-pub struct SharedPeople(Mutex<HashMap<(EnvironmentId, PersonId), (i64, Arc<Person>)>>);
+pub struct SharedPeople(Mutex<HashMap<(EnvironmentId, PersonId), Card>>);
 
 impl SharedPeople {
     /// Keeps cards that were asked for at `read_ms`.

@@ -145,14 +145,8 @@ impl Tree {
 
     /// Below a person: its relationships, with what `self` expands below each.
     pub fn below_person(self) -> Tree {
-        // Relationships come whole: their type is told by `_Type`, and the fields of the derived
-        // types cannot be selected on the base one.
-        let below = Tree {
-            whole: true,
-            ..self
-        };
         Tree {
-            children: BTreeMap::from([("Relationships".to_owned(), below)]),
+            children: BTreeMap::from([("Relationships".to_owned(), self)]),
             ..Tree::default()
         }
     }
@@ -213,7 +207,9 @@ impl Tree {
 
     fn part(&self, name: &str) -> String {
         let mut options = Vec::new();
-        if !self.whole {
+        // Relationships come whole: their type is told by `_Type`, and the fields of the derived
+        // types cannot be selected on the base one.
+        if !self.whole && name != "Relationships" {
             let mut selected = BTreeSet::from(["ID"]);
             selected.extend(self.properties.iter().map(String::as_str));
             let selected: Vec<_> = selected.into_iter().collect();
@@ -271,6 +267,16 @@ mod tests {
             "Relationships($expand=AccountManager($select=ID),Owners($select=ID),\
              Person($select=ID;$expand=AccountManager($select=ID)),\
              Relation($select=ID,Name;$expand=Relationships($expand=AccountManager($select=ID))))"
+        );
+    }
+
+    #[test]
+    fn a_relationship_brings_its_whole_person_with_all_its_relationships() {
+        let tree = Tree::of_relationship(&Names::default(), false).below_person();
+        assert_eq!(
+            tree.below_relationship().expand().unwrap(),
+            "Person($expand=Relationships($expand=AccountManager($select=ID),Owners($select=ID),\
+             Relation($select=ID,Name)))"
         );
     }
 

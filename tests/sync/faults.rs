@@ -359,3 +359,74 @@ async fn a_truncated_answer_of_tribe_deletes_nobody() {
     let parked: Value = world.get("/parked").await;
     assert_eq!(parked["items"], json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_read_for_one_person_loses_no_edit_of_another() {
+    let (world, mailbox, user, first, first_id) = one(&[]).await;
+    let second = world.somebody(&mailbox, 2).await;
+    world.link_is(&user, &second, "linked").await;
+    world.quiet().await;
+    let contact = world.contact(&mailbox, "Jansen 2").await.unwrap();
+    let second_id = text(&contact, "id");
+    world.post(&format!("/users/{user}/pause"), json!({})).await;
+    world
+        .edit_tribe(&first.person, json!({"FirstName": "Berta"}))
+        .await;
+    // Two fields: the look for others with the address is what fails, once the first is planned.
+    let two = json!({"jobTitle": "Directeur", "businessPhones": ["020-5551234"]});
+    world.edit_outlook(&mailbox, &second_id, two).await;
+    let throttle = json!({
+        "match": {"method": "GET", "path": "emailAddresses%2Fany"},
+        "then": {"status": 429, "retry_after": 1}, "count": 1,
+    });
+    world.fault(throttle).await;
+    world
+        .post(&format!("/users/{user}/resume"), json!({}))
+        .await;
+    world
+        .shows(&mailbox, &first_id, "givenName", json!("Berta"))
+        .await;
+    world
+        .tribe_shows(
+            &second.relationship,
+            "FunctionOnBusinessCard",
+            json!("Directeur"),
+        )
+        .await;
+    world.quiet().await;
+    let throttled = world.calls().iter().any(|call| call.status == Some(429));
+    assert!(throttled, "{:#?}", world.lines());
+    let person = world.tribe(&first.person).await;
+    assert_eq!(person["FirstName"], "Berta");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_outage_parks_nobody() {
+    let (world, mailbox, _, card, id) = one(&[]).await;
+    let down =
+        |path: &str| json!({"match": {"path": path}, "then": {"status": 503, "retry_after": 1}});
+    world.fault(down("/v1.0/me/*")).await;
+    world.clear_calls();
+    world
+        .edit_tribe(&card.person, json!({"FirstName": "Berta"}))
+        .await;
+    world
+        .eventually("it was tried again and again", async || {
+            world.pass_time(std::time::Duration::from_secs(60));
+            (world.count().graph_requests > 14).then_some(())
+        })
+        .await;
+    world.no_faults().await;
+    // The first try after it fails for a reason of its own.
+    let changed = json!({"match": {"method": "PATCH", "path": "/v1.0/me/*"}, "then": {"status": 412}, "count": 1});
+    world.fault(changed).await;
+    world
+        .eventually("it arrives in the end", async || {
+            world.pass_time(std::time::Duration::from_secs(60));
+            let contact = world.contact_by_id(&mailbox, &id).await?;
+            (contact["givenName"] == "Berta").then_some(())
+        })
+        .await;
+    world.quiet().await;
+    assert_eq!(world.get("/parked").await["items"], json!([]));
+}

@@ -219,7 +219,7 @@ impl Pair<'_> {
         }
     }
 
-    async fn from_tribe(&self, row: &Row) {
+    async fn tribe_to_outlook(&self, row: &Row) {
         let before = self.both().await;
         let value = json!(row.values[0]);
         self.world
@@ -238,7 +238,7 @@ impl Pair<'_> {
         }
     }
 
-    async fn from_outlook(&self, row: &Row) {
+    async fn outlook_to_tribe(&self, row: &Row) {
         let before = self.both().await;
         let value = json!(row.values[1]);
         let changed = match row.shape {
@@ -300,8 +300,8 @@ async fn both_ways(kind: &str, rows: &[&[Row]]) {
         contact: id,
     };
     for row in rows.iter().copied().flatten() {
-        pair.from_tribe(row).await;
-        pair.from_outlook(row).await;
+        pair.tribe_to_outlook(row).await;
+        pair.outlook_to_tribe(row).await;
     }
     let contact = pair.contact().await;
     assert_eq!(

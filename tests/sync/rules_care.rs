@@ -86,6 +86,38 @@ async fn r17_the_brake_stops_a_mass_deletion_and_release_lets_it_go() {
     assert_eq!(world.contacts(&mailbox).await.len(), 30);
     let alerts = world.get("/status").await;
     assert_eq!(alerts["alerts"], json!([]));
+    // The count began anew: what was released does not brake the next deletion.
+    let contact = world.contacts(&mailbox).await.remove(1);
+    world.delete_outlook(&mailbox, &text(&contact, "id")).await;
+    world
+        .eventually("one more is gone", async || {
+            (linked(&world, &user).await == 29).then_some(())
+        })
+        .await;
+    world.state(&user, "live").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r17_a_release_is_used_up_by_one_run() {
+    let (world, mailbox, user) = many(70).await;
+    for left in [40, 10] {
+        let contacts = world.contacts(&mailbox).await;
+        for contact in contacts.iter().take(30) {
+            world.delete_outlook(&mailbox, &text(contact, "id")).await;
+        }
+        world.state(&user, "braked").await;
+        world.calm().await;
+        world
+            .post(&format!("/users/{user}/release"), json!({}))
+            .await;
+        world
+            .eventually("the deletions are done", async || {
+                (linked(&world, &user).await == left).then_some(())
+            })
+            .await;
+        world.quiet().await;
+        world.state(&user, "live").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -131,6 +131,25 @@ async fn r8_becoming_eligible_again_creates_it_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r8_a_change_not_yet_sent_when_the_deletion_is_seen_counts_as_later() {
+    let (world, mailbox, user, card, id) = one(&[]).await;
+    world.post(&format!("/users/{user}/pause"), json!({})).await;
+    world
+        .edit_tribe(&card.person, json!({"FirstName": "Berta"}))
+        .await;
+    world.delete_outlook(&mailbox, &id).await;
+    world.calm().await;
+    world
+        .post(&format!("/users/{user}/resume"), json!({}))
+        .await;
+    let contact = recreated(&world, &mailbox, "Jansen 1").await;
+    assert_eq!(contact["givenName"], "Berta");
+    world.link_is(&user, &card, "linked").await;
+    world.quiet().await;
+    assert_eq!(world.contacts(&mailbox).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r8_respects_deletes_where_so_configured() {
     let (world, mailbox, user, card, _) = deleted(&[("sync.respect_deletes", "true")]).await;
     world.clear_calls();

@@ -1,6 +1,6 @@
 //! Which mailboxes a changed person concerns.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use tribelink_plan::{
     eligibility,
@@ -46,10 +46,11 @@ impl Job<'_> {
         let mut concerned: BTreeSet<(UserId, PersonId)> = BTreeSet::new();
         for person in people {
             for employee in eligibility::employees(person) {
-                if !users.contains_key(&employee) {
-                    users.insert(employee, store.user_of(environment, employee).await?);
-                }
-                if let Some(Some(user)) = users.get(&employee)
+                let user = match users.entry(employee) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(gap) => gap.insert(store.user_of(environment, employee).await?),
+                };
+                if let Some(user) = user
                     && keeps_hints(user.state)
                 {
                     concerned.insert((user.id, person.id));
@@ -61,16 +62,14 @@ impl Job<'_> {
         let mut states: BTreeMap<UserId, Option<UserState>> = BTreeMap::new();
         for chunk in ids.chunks(500) {
             for row in store.links_of_people(environment, chunk).await? {
-                if !states.contains_key(&row.user) {
-                    let user = store.user(row.user).await?;
-                    states.insert(row.user, user.map(|user| user.state));
-                }
-                if states
-                    .get(&row.user)
-                    .copied()
-                    .flatten()
-                    .is_some_and(keeps_hints)
-                {
+                let state = match states.entry(row.user) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(gap) => {
+                        let user = store.user(row.user).await?;
+                        *gap.insert(user.map(|user| user.state))
+                    }
+                };
+                if state.is_some_and(keeps_hints) {
                     concerned.insert((row.user, row.person));
                 }
             }

@@ -30,13 +30,12 @@ impl Job<'_> {
         let policy = &self.engine.settings.policy;
         let store = &self.engine.ports.store;
         let now = self.engine.now();
-        let since = (now - HOUR_MS).max(self.user.brake_since_ms);
-        let recent = store.brake_count(self.user.id, since).await?;
-        if recent + cases.len() as u64 <= u64::from(policy.brake_min) {
+        if self.lifted {
             return Ok(false);
         }
         if self.user.released {
-            // The line is lifted for this one pass, and the count starts anew.
+            // The line is lifted for this one run, and the count starts anew.
+            self.lifted = true;
             self.user.released = false;
             self.user.brake_since_ms = now;
             self.held
@@ -47,6 +46,11 @@ impl Job<'_> {
                     braked: None,
                 }])
                 .await?;
+            return Ok(false);
+        }
+        let since = (now - HOUR_MS).max(self.user.brake_since_ms);
+        let recent = store.brake_count(self.user.id, since).await?;
+        if recent + cases.len() as u64 <= u64::from(policy.brake_min) {
             return Ok(false);
         }
         let counts = store.count_links(self.user.id).await?;

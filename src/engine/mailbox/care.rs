@@ -55,9 +55,8 @@ impl Job<'_> {
         for subscription in kept {
             let half = (subscription.expires_ms - subscription.created_ms) / 2;
             let left = subscription.expires_ms - now;
-            if left > 0 && left > half.min(LIFE_MS / 2) {
-                live = true;
-            } else if left > 0 && self.renew(&subscription).await? {
+            let young = left > half.min(LIFE_MS / 2);
+            if left > 0 && (young || self.renew(&subscription).await?) {
                 live = true;
             } else {
                 self.held
@@ -182,7 +181,8 @@ impl Job<'_> {
             ("reauthorizationRequired", Some(subscription)) => {
                 let recent = self.engine.now() - subscription.checked_ms < REAUTHORISED_MS;
                 let fresh = subscription.checked_ms > hint.hint.received_ms;
-                if !(recent && fresh) && !self.renew(&subscription).await? {
+                let answered = recent && fresh;
+                if !answered && !self.renew(&subscription).await? {
                     self.held
                         .commit(vec![Change::DropSubscription(subscription.id)])
                         .await?;

@@ -43,8 +43,11 @@ pub(super) enum Outlook {
 pub(super) enum End {
     /// Nothing to do, or done.
     Done,
-    /// Look again after this many milliseconds; the words are for the log, without values.
+    /// Look again after this many milliseconds.
     Again(i64),
+    /// A remote failed as a whole, which is not this person's fault: whoever puts off the job's hints
+    /// says when.
+    PutOff,
     /// Give up until a person says retry.
     Park(String),
 }

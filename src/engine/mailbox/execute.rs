@@ -27,6 +27,9 @@ use crate::{
     tribe::{Record, Written},
 };
 
+/// The fields of one write to Tribe; `None` empties.
+type Fields = BTreeMap<Field, Option<String>>;
+
 /// What came of one write to Tribe; the outer error ends the job.
 type Sent = Result<Result<Written, remote::Error>, Error>;
 
@@ -51,7 +54,7 @@ impl Job<'_> {
     }
 
     async fn write_tribe(&self, cases: &mut [Case]) -> Result<(), Error> {
-        let mut writes: Vec<(usize, usize, Record, BTreeMap<Field, Option<String>>)> = Vec::new();
+        let mut writes: Vec<(usize, usize, Record, Fields)> = Vec::new();
         for (index, case) in cases.iter_mut().enumerate() {
             let person = case.person;
             let Some(update) = case.update().filter(|_| case.end.is_none()) else {
@@ -84,23 +87,14 @@ impl Job<'_> {
         stopped.map_or(Ok(()), Err)
     }
 
-    async fn send_to_tribe(
-        &self,
-        record: &Record,
-        fields: &BTreeMap<Field, Option<String>>,
-    ) -> Sent {
+    async fn send_to_tribe(&self, record: &Record, fields: &Fields) -> Sent {
         self.step_allowed()?;
         let limit = self.held.time_limit().await?;
         Ok(limited(limit, self.land.crm.update(record, fields)).await)
     }
 
     /// Whether Tribe's answer shows what was written; an answer without a body says nothing.
-    fn shows(
-        &self,
-        case: &Case,
-        fields: &BTreeMap<Field, Option<String>>,
-        written: &BTreeMap<Field, Reading>,
-    ) -> bool {
+    fn shows(&self, case: &Case, fields: &Fields, written: &BTreeMap<Field, Reading>) -> bool {
         let fingerprints = self.fingerprints(case.person);
         let lens = self.lens(&fingerprints);
         fields

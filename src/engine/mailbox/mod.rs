@@ -50,6 +50,8 @@ pub(super) struct Job<'a> {
     /// The user as last read.
     pub(super) user: User,
     cancelled: &'a CancellationToken,
+    /// R17: somebody released the user for this run.
+    lifted: bool,
     listing: Option<listing::Listing>,
     /// The folders that this job walked, and when.
     folders: Option<(i64, Vec<crate::graph::Folder>)>,
@@ -96,6 +98,7 @@ pub(super) async fn run(
         held,
         user,
         cancelled,
+        lifted: false,
         listing: None,
         folders: None,
     };
@@ -251,7 +254,8 @@ impl Job<'_> {
         let mut changes = vec![Change::DelayHints {
             ids: waiting.iter().map(|hint| hint.id).collect(),
             not_before_ms: until,
-            attempts: attempts + 1,
+            // An outage is nobody's fault: however long it lasts, nobody is parked by it.
+            attempts: (attempts + 1).min(retry::ATTEMPTS - 3).max(attempts),
         }];
         if rests || waiting.is_empty() {
             changes.push(self.chores_change(
@@ -287,7 +291,15 @@ impl Job<'_> {
 
     /// The first sync ends when everybody was tried once; what failed goes on as usual.
     async fn first_sync_done(&mut self) -> Result<(), Error> {
-        if self.user.state != UserState::FirstSync || self.user.progress.is_none() {
+        let Some((done, total)) = self.user.progress else {
+            return Ok(());
+        };
+        if self.user.state != UserState::FirstSync {
+            return Ok(());
+        }
+        // Those who were put off as a whole were not tried yet.
+        let store = &self.engine.ports.store;
+        if done < total && store.mailbox_backlog(self.user.id).await?.0 > 0 {
             return Ok(());
         }
         let step = activation::transition::step(

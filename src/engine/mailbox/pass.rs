@@ -51,14 +51,20 @@ impl Job<'_> {
         let gathered = self.gather(&mut cases).await;
         let executed = match gathered {
             Ok(()) => self.execute(&mut cases).await,
-            Err(error) => Err(error),
+            Err(error) => {
+                // Nothing of what is planned so far was done.
+                for case in &mut cases {
+                    case.plan = None;
+                }
+                Err(error)
+            }
         };
         // What was done is recorded even when the rest could not be.
         match executed {
             Ok(()) => self.record(&mut cases).await,
             Err(Error::Remote(error)) => {
                 for case in cases.iter_mut().filter(|case| case.end.is_none()) {
-                    case.end = Some(super::case::End::Again(0));
+                    case.end = Some(super::case::End::PutOff);
                 }
                 self.record(&mut cases).await?;
                 Err(Error::Remote(error))

@@ -33,7 +33,8 @@ impl Job<'_> {
             self.record_copies(case, &mut changes);
             self.record_end(case, &mut changes);
         }
-        if weighed > 0 {
+        // A pass that was released does not count against the next one (R17).
+        if weighed > 0 && !self.lifted {
             changes.push(Change::CountBrake {
                 user: self.user.id,
                 at_ms: self.engine.now(),
@@ -230,6 +231,7 @@ impl Job<'_> {
                 ));
                 changes.push(Change::DropHints(hints));
             }
+            Some(End::PutOff) => {}
             Some(End::Again(wait_ms)) if case.attempts < retry::ATTEMPTS => {
                 let least = if case.attempts == 0 {
                     0

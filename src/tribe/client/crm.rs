@@ -145,16 +145,24 @@ impl Crm for Client {
             self.all("relationships", query)
         });
         let rows: Vec<Value> = try_join_all(asked).await?.into_iter().flatten().collect();
-        if matches!(self.settings.read, ReadMode::Expand) {
-            let names = &self.settings.names;
-            let people = rows.iter().filter_map(|row| row.get("Person"));
-            let people = people.filter_map(|row| wire::person(row, names).ok());
-            let people: BTreeMap<_, _> = people.map(|person| (person.id, person)).collect();
-            return Ok(people.into_values().collect());
+        let names = &self.settings.names;
+        let mut people = BTreeMap::new();
+        let mut bare: BTreeSet<PersonId> = BTreeSet::new();
+        for row in rows.iter().filter_map(|row| row.get("Person")) {
+            // A person that did not come whole is read by its id.
+            match wire::person(row, names) {
+                Ok(person) => {
+                    people.insert(person.id, person);
+                }
+                Err(_) => bare.extend(wire::id(row).ok().map(PersonId)),
+            }
         }
-        let people = rows.iter().filter_map(|row| wire::linked(row, "Person"));
-        let people: BTreeSet<PersonId> = people.map(PersonId).collect();
-        self.people(&people.into_iter().collect::<Vec<_>>()).await
+        if !bare.is_empty() {
+            let ids: Vec<PersonId> = bare.into_iter().collect();
+            let read = self.people(&ids).await?;
+            people.extend(read.into_iter().map(|person| (person.id, person)));
+        }
+        Ok(people.into_values().collect())
     }
 
     async fn entity(&self, id: Uuid) -> Result<Option<EntityKind>, Error> {
