@@ -2,7 +2,8 @@
 //!
 //! # Map
 //! - [`app`]: everything wired together; start here. [`crms`]: the CRM client of each environment.
-//! - [`api`], [`intake`], [`activation`]: what comes in over HTTP. [`ports`]: between the rooms.
+//! - [`api`]: HTTP, over [`intake`]: hints from outside, and [`activation`]: the life of a user.
+//!   [`ports`]: between the rooms.
 //! - [`engine`]: hints in, writes out.
 //! - [`config`]: what the administrator chose.
 //! - [`remote`], [`tribe`], [`graph`]: ports and clients of both remotes.
@@ -10,9 +11,8 @@
 //! - [`vault`]: how personal values and secrets rest.
 //! - [`server`], [`telemetry`]: how the service is reached, and what it says about itself.
 //! - [`cli`], [`doctor`]: the command line, and what it examines.
-//! - [`intake`]: hints from outside. [`activation`]: the life of a user. [`api`]: HTTP over both.
-//! - [`ports`], [`sealed`], [`environment`]: what the rooms agree on: traits, sealed shapes, settings.
-//! - [`clock`], [`random`]: time and chance as ports.
+//! - [`sealed`], [`environment`]: what the rooms agree on: sealed shapes, settings.
+//! - [`clock`], [`random`]: time and chance as ports. [`digest`]: hashes and their comparison.
 //!
 //! The decisions live in the crate `tribelink-plan`, which does no I/O; the bundled sandbox in
 //! `tribelink-sandbox`, which knows nothing of the service.
@@ -25,6 +25,7 @@ pub mod clock;
 pub mod config;
 pub mod crms;
 pub mod demo;
+pub mod digest;
 pub mod doctor;
 pub mod engine;
 pub mod environment;

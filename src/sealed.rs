@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 use tribelink_plan::{
     field::Field,
@@ -18,6 +17,8 @@ use tribelink_plan::{
 };
 
 use crate::store::{AuditLine, Held};
+
+pub use crate::digest::{hex, same, sha256, unhex32};
 
 /// The values of one field in an audit line.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,57 +99,4 @@ pub fn held_row(user: UserId, person: PersonId, rule: Rule) -> String {
 /// The row of this held item's values.
 pub fn row_of_held(held: &Held) -> String {
     held_row(held.user, held.person, held.rule)
-}
-
-/// SHA-256.
-pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    hash
-}
-
-/// Whether two texts of bytes are equal, in a time that depends on their length alone.
-pub fn same(left: &[u8], right: &[u8]) -> bool {
-    aws_lc_rs::constant_time::verify_slices_are_equal(left, right).is_ok()
-}
-
-/// Lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// Reads 32 bytes from hex; `None` for anything else.
-pub fn unhex32(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-        let pair = std::str::from_utf8(pair).ok()?;
-        *byte = u8::from_str_radix(pair, 16).ok()?;
-    }
-    Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hex_reads_back_what_it_wrote_and_nothing_else() {
-        let hash = sha256(b"abc");
-        assert_eq!(
-            hex(&hash),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
-        assert_eq!(unhex32(&hex(&hash)), Some(hash));
-        for wrong in ["", "zz", &"0".repeat(63), &"g".repeat(64), &"é".repeat(32)] {
-            assert_eq!(unhex32(wrong), None, "{wrong}");
-        }
-    }
 }

@@ -11,15 +11,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use tribelink_plan::{ids::UserId, rule::Rule};
 
 use super::{Command, Refusal, consent_alert, transition};
 use crate::{
     clock::Clock,
+    digest::same_secret,
     graph::SignIn,
     remote,
-    sealed::{same, user_row},
+    sealed::user_row,
     store::{self, Alert, Change, Guard, Store, Tokens},
     vault::{self, Vault, column},
 };
@@ -108,7 +109,7 @@ impl Keeper {
             let tokens = self.store.tokens(user).await?.ok_or(Error::Absent)?;
             let open = |column, sealed| self.vault.open_text(column, &row, sealed);
             let access = open(column::ACCESS_TOKEN, &tokens.access)?;
-            let is_refused = refused.is_some_and(|refused| is_same(refused, &access));
+            let is_refused = refused.is_some_and(|refused| same_secret(refused, &access));
             if !is_refused && tokens.expires_ms - MARGIN_MS > self.clock.now_ms() {
                 return Ok(access);
             }
@@ -206,13 +207,6 @@ impl Keeper {
 enum Lost {
     Told,
     Outdated,
-}
-
-fn is_same(left: &SecretString, right: &SecretString) -> bool {
-    same(
-        left.expose_secret().as_bytes(),
-        right.expose_secret().as_bytes(),
-    )
 }
 
 /// When a token ends that was issued now.

@@ -10,7 +10,7 @@ use http::{StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
 
 use super::Problem;
-use crate::intake::{MAX_DEPTH, depth};
+use crate::remote::json::{MAX_DEPTH, depth};
 
 /// A JSON body; an empty one counts as `{}`, so that commands whose members are all optional need none.
 pub struct Body<T>(pub T);
@@ -38,7 +38,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 "the body must be application/json",
             ));
         }
-        if !depth::is_within(&bytes, MAX_DEPTH) {
+        if depth(&bytes) > MAX_DEPTH {
             return Err(Problem::invalid("the JSON nests too deep"));
         }
         serde_json::from_slice(&bytes)

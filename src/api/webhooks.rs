@@ -15,10 +15,10 @@ use super::{
     extract::{Params, Raw},
     problem::ProblemBody,
 };
-use crate::{
-    environment::is_name,
-    intake::{Refusal, graph::MAX_VALIDATION_TOKEN},
-};
+use crate::{environment::is_name, intake::Refusal};
+
+/// Longest handshake token that is echoed; Graph's are some hundred characters.
+const MAX_VALIDATION_TOKEN: usize = 4096;
 
 /// A delivery of Tribe
 ///

@@ -14,6 +14,7 @@ use crate::{
     api, app,
     clock::SystemClock,
     config::{Config, Database},
+    demo::Wishes,
     doctor::Subjects,
 };
 
@@ -28,7 +29,12 @@ pub(super) async fn serve(config: Config, shutdown: impl Future<Output = ()>) ->
 
 /// Plays the demonstration.
 pub(super) async fn demo(args: DemoArgs, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    crate::demo::run(&args, shutdown)
+    let wishes = Wishes {
+        once: args.once,
+        people: args.people,
+        listen: args.listen,
+    };
+    crate::demo::run(&wishes, shutdown)
         .await
         .map_err(Error::failed)
 }

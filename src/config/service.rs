@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -11,7 +10,10 @@ use super::{
     sources::Raw,
     value::{self, Network},
 };
-use crate::vault::{KeyError, KeyRing};
+use crate::{
+    digest::{sha256, unhex32},
+    vault::{KeyError, KeyRing},
+};
 
 /// Section `server`.
 #[derive(Clone, Debug)]
@@ -240,15 +242,6 @@ impl Security {
     }
 }
 
-/// SHA-256.
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.iter_mut()
-        .zip(digest(&SHA256, bytes).as_ref())
-        .for_each(|(to, from)| *to = *from);
-    hash
-}
-
 fn admin_tokens(raw: &Raw) -> Result<Vec<AdminToken>, String> {
     let parts: Vec<[String; 3]> = match raw {
         Raw::Toml(toml::Value::Array(items)) => items
@@ -276,7 +269,7 @@ fn admin_tokens(raw: &Raw) -> Result<Vec<AdminToken>, String> {
             .find(|(word, _)| *word == role)
             .map(|(_, role)| *role)
             .ok_or_else(|| format!("entry {place}: the role is none of viewer, operator, admin"))?;
-        let sha256 = from_hex(&sha256).ok_or_else(|| {
+        let sha256 = unhex32(&sha256).ok_or_else(|| {
             format!(
                 "entry {place}: sha256 takes 64 lower-case hex digits (printf %s TOKEN | sha256sum)"
             )
@@ -310,22 +303,6 @@ fn token_text(place: usize, item: &str) -> Result<[String; 3], String> {
         [name, role, sha256] => Ok([name.to_owned(), role.to_owned(), sha256.to_owned()]),
         _ => Err(format!("entry {place} is not of the form name:role:sha256")),
     }
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (to, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *to = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
 }
 
 /// Section `worker`.

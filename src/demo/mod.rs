@@ -23,10 +23,20 @@ use std::{future::Future, sync::Arc};
 
 use self::{parties::Parties, play::Player, tell::Teller, world::World};
 use crate::{
-    cli::DemoArgs,
     config::{LogFormat, MetricsAccess, Telemetry},
     telemetry::{self, Metrics},
 };
+
+/// What was asked for on the command line.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wishes {
+    /// End after the last step.
+    pub once: bool,
+    /// People in the simulated CRM.
+    pub people: Option<usize>,
+    /// Where the service listens.
+    pub listen: Option<std::net::SocketAddr>,
+}
 
 /// Why the demonstration ends before its time.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +70,7 @@ impl Error {
 ///
 /// # Errors
 /// It could not begin, or a step did not come out: then the error names it.
-pub async fn run(args: &DemoArgs, shutdown: impl Future<Output = ()>) -> Result<(), String> {
+pub async fn run(args: &Wishes, shutdown: impl Future<Output = ()>) -> Result<(), String> {
     let parties = begin(args).await.map_err(|error| error.to_string())?;
     let mut shutdown = std::pin::pin!(shutdown);
     let ended = tokio::select! {
@@ -75,7 +85,7 @@ pub async fn run(args: &DemoArgs, shutdown: impl Future<Output = ()>) -> Result<
 }
 
 /// Starts the parties; only warnings are logged, so that the story stays readable.
-async fn begin(args: &DemoArgs) -> Result<Parties, Error> {
+async fn begin(args: &Wishes) -> Result<Parties, Error> {
     let quiet = Telemetry {
         log_format: LogFormat::Text,
         log_filter: "warn".to_owned(),
@@ -86,7 +96,7 @@ async fn begin(args: &DemoArgs) -> Result<Parties, Error> {
     Parties::start(args, Arc::new(move || metrics.render())).await
 }
 
-async fn tell_story(args: &DemoArgs, parties: &Parties) -> Result<(), String> {
+async fn tell_story(args: &Wishes, parties: &Parties) -> Result<(), String> {
     let teller = Teller;
     let world = World::enter(parties)
         .await

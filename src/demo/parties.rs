@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tribelink_sandbox::{Options, Running, Sandbox};
 
 use super::Error;
+use super::Wishes;
 use crate::{
     app::{self, Parts},
-    cli::DemoArgs,
     clock::SystemClock,
     config::Config,
     random::{self, SystemRandom},
@@ -61,7 +61,7 @@ pub(super) struct Parties {
 impl Parties {
     /// Starts all three; `metrics` renders what the service measures.
     pub(super) async fn start(
-        args: &DemoArgs,
+        args: &Wishes,
         metrics: Arc<dyn Fn() -> String + Send + Sync>,
     ) -> Result<Parties, Error> {
         let options = Options {

@@ -362,12 +362,9 @@ mod tests {
     use tribelink_plan::rule::Rule;
 
     use super::*;
-    use crate::{
-        cli::DemoArgs,
-        demo::{
-            parties::Parties,
-            step::{Act, Cited, Way, step},
-        },
+    use crate::demo::{
+        parties::Parties,
+        step::{Act, Cited, Way, step},
     };
 
     fn cited(rule: Rule) -> Cited {
@@ -401,7 +398,7 @@ mod tests {
 
     /// A player in a world of its own, who does not wait.
     async fn hasty<'a>(teller: &'a Teller) -> (Parties, Player<'a>) {
-        let args = DemoArgs {
+        let args = crate::demo::Wishes {
             once: true,
             people: Some(3),
             listen: None,

@@ -7,7 +7,7 @@ use tribelink_plan::ids::SetName;
 use super::{Check, metadata::Model, of_failure};
 use crate::{
     config::{Config, Names, is_loopback},
-    tribe::{Crm, RegisteredWebhook},
+    tribe::{Crm, RegisteredWebhook, names::type_of_set},
 };
 
 pub(super) const SIGN_IN: &str = "Tribe sign-in";
@@ -165,33 +165,6 @@ pub(super) fn webhooks(config: &Config, registered: &[RegisteredWebhook]) -> Che
 fn needed(sets: &[SetName]) -> Vec<String> {
     let own = ["Relation.Person", "Relation.Organization"].map(str::to_owned);
     own.into_iter()
-        .chain(sets.iter().map(|set| dotted(set.as_str())))
+        .chain(sets.iter().map(type_of_set))
         .collect()
-}
-
-/// The entity type behind a set: dots for underscores; a tenant's own type is a GUID whose hyphens
-/// became `__`, with a `_` before a leading digit (Tribe reference 3.1).
-fn dotted(set: &str) -> String {
-    let bare = set.strip_prefix('_').unwrap_or(set).replace("__", "-");
-    match uuid::Uuid::try_parse(&bare) {
-        Ok(id) => id.to_string(),
-        Err(_) => set.replace('_', "."),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_set_is_its_type_with_other_signs() {
-        let of = |set| dotted(set);
-        assert_eq!(
-            of("Relationship_Person_Contact_Standard"),
-            "Relationship.Person.Contact.Standard"
-        );
-        let guid = "117ecf60-d492-48a1-8aab-a131ad465fd5";
-        assert_eq!(of("_117ecf60__d492__48a1__8aab__a131ad465fd5"), guid);
-        assert_eq!(of("117ecf60__d492__48a1__8aab__a131ad465fd5"), guid);
-    }
 }

@@ -1,6 +1,8 @@
-//! Notifications and lifecycle events as they arrive (Graph reference 4.3, 4.4).
+//! Notifications and lifecycle events as they arrive (Graph reference 4.3, 4.4; pure).
 //!
-//! Both are hints. Nothing of a contact is taken from them but its id and etag.
+//! Both are hints. Nothing of a contact is taken from them but its id and etag. Casing and path forms
+//! vary, so items are read leniently, one by one: one that is not of the documented form costs only
+//! itself.
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -8,49 +10,38 @@ use tribelink_plan::ids::{ContactId, Etag};
 
 use crate::remote::json::{self, BadJson};
 
-/// The documented form nests four deep; rich ones a little more.
-const MAX_DEPTH: usize = 32;
+/// Most items of one delivery. Graph batches a few hundred; more is no honest sender.
+pub const MAX_ITEMS: usize = 10_000;
 
-/// More items than this never stood in one delivery; a longer one is not Graph's.
-const MAX_ITEMS: usize = 5_000;
+/// Longest id or etag that is taken; immutable contact ids have about 150 characters.
+const MAX_ID: usize = 512;
+
+/// What every item says of its sender.
+#[derive(Clone)]
+pub struct Sender {
+    /// Graph's id of the subscription.
+    pub subscription: String,
+    /// What the subscription was given, to be compared in constant time: on basic notifications the
+    /// only proof.
+    pub client_state: Option<SecretString>,
+}
 
 /// One change.
 #[derive(Clone)]
 pub struct Notice {
-    /// Subscription.
-    pub subscription: String,
-    /// What the subscription was given, to be compared in constant time.
-    pub client_state: Option<SecretString>,
-    /// `tenantId`
-    pub tenant: Option<String>,
-    /// What happened, as far as it is known.
-    pub change: Option<Change>,
+    /// Whose.
+    pub sender: Sender,
     /// The contact, where the item names one.
     pub contact: Option<ContactId>,
-    /// Its etag after the change.
+    /// Its etag after the change; none for a contact that went.
     pub etag: Option<Etag>,
-}
-
-/// `changeType`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// `created`
-    Created,
-    /// `updated`
-    Updated,
-    /// `deleted`
-    Deleted,
 }
 
 /// One lifecycle event.
 #[derive(Clone)]
 pub struct Lifecycle {
-    /// Subscription.
-    pub subscription: String,
-    /// What the subscription was given, to be compared in constant time.
-    pub client_state: Option<SecretString>,
-    /// `tenantId`
-    pub tenant: Option<String>,
+    /// Whose.
+    pub sender: Sender,
     /// What happened.
     pub event: Event,
 }
@@ -62,8 +53,26 @@ pub enum Event {
     ReauthorizationRequired,
     /// It is gone: create it again, then delta.
     SubscriptionRemoved,
-    /// Notifications were lost: delta.
+    /// Notifications were lost: delta. Whatever a later version says counts as this one.
     Missed,
+}
+
+impl Event {
+    /// As Graph writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Event::ReauthorizationRequired => "reauthorizationRequired",
+            Event::SubscriptionRemoved => "subscriptionRemoved",
+            Event::Missed => "missed",
+        }
+    }
+
+    fn of(name: &str) -> Event {
+        [Event::ReauthorizationRequired, Event::SubscriptionRemoved]
+            .into_iter()
+            .find(|event| event.name().eq_ignore_ascii_case(name))
+            .unwrap_or(Event::Missed)
+    }
 }
 
 /// A delivery's items.
@@ -91,7 +100,7 @@ pub enum BadNotice {
 /// Reads a delivery of changes.
 ///
 /// # Errors
-/// When the body as a whole is of no use. An item that is of none costs only itself.
+/// When the body as a whole is of no use.
 pub fn notices(body: &[u8]) -> Result<Items<Notice>, BadNotice> {
     items(body, notice)
 }
@@ -105,7 +114,7 @@ pub fn lifecycle(body: &[u8]) -> Result<Items<Lifecycle>, BadNotice> {
 }
 
 fn items<T>(body: &[u8], read: fn(&Value) -> Option<T>) -> Result<Items<T>, BadNotice> {
-    let body: Value = json::parse(body, MAX_DEPTH)?;
+    let body: Value = json::parse(body, json::MAX_DEPTH)?;
     let rows = body.get("value").and_then(Value::as_array);
     let rows = rows.ok_or(BadNotice::NoList)?;
     if rows.len() > MAX_ITEMS {
@@ -119,31 +128,38 @@ fn items<T>(body: &[u8], read: fn(&Value) -> Option<T>) -> Result<Items<T>, BadN
 fn text<'a>(row: &'a Value, name: &str) -> Option<&'a str> {
     row.get(name)
         .and_then(Value::as_str)
-        .filter(|text| !text.is_empty())
+        .filter(|text| !text.is_empty() && text.len() <= MAX_ID)
+}
+
+fn sender(row: &Value) -> Option<Sender> {
+    Some(Sender {
+        subscription: text(row, "subscriptionId")?.to_owned(),
+        client_state: text(row, "clientState").map(SecretString::from),
+    })
 }
 
 fn notice(row: &Value) -> Option<Notice> {
     let data = row.get("resourceData").unwrap_or(&Value::Null);
     let contact = text(data, "id")
         .or_else(|| contact_in(text(row, "resource")?))
-        .or_else(|| contact_in(text(data, "@odata.id")?));
+        .or_else(|| contact_in(text(data, "@odata.id")?))
+        .filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic()));
+    // A contact that went shows the etag that it had last, which may be the one of our own write: it
+    // is looked at, not taken for an echo.
+    let change = text(row, "changeType").unwrap_or_default();
+    let went = change.eq_ignore_ascii_case("deleted");
     Some(Notice {
-        subscription: text(row, "subscriptionId")?.to_owned(),
-        client_state: text(row, "clientState").map(SecretString::from),
-        tenant: text(row, "tenantId").map(str::to_owned),
-        change: text(row, "changeType").and_then(change),
+        sender: sender(row)?,
         contact: contact.map(ContactId::from),
-        etag: text(data, "@odata.etag").map(Etag::from),
+        etag: text(data, "@odata.etag").filter(|_| !went).map(Etag::from),
     })
 }
 
-fn change(name: &str) -> Option<Change> {
-    match name.to_ascii_lowercase().as_str() {
-        "created" => Some(Change::Created),
-        "updated" => Some(Change::Updated),
-        "deleted" => Some(Change::Deleted),
-        _ => None,
-    }
+fn event(row: &Value) -> Option<Lifecycle> {
+    Some(Lifecycle {
+        sender: sender(row)?,
+        event: Event::of(text(row, "lifecycleEvent")?),
+    })
 }
 
 /// The id behind the last `contacts` of a path, whether it stands as `/contacts/{id}` or as
@@ -159,21 +175,6 @@ fn contact_in(path: &str) -> Option<&str> {
     Some(id).filter(|id| !id.is_empty())
 }
 
-fn event(row: &Value) -> Option<Lifecycle> {
-    let event = match text(row, "lifecycleEvent")?.to_ascii_lowercase().as_str() {
-        "reauthorizationrequired" => Event::ReauthorizationRequired,
-        "subscriptionremoved" => Event::SubscriptionRemoved,
-        "missed" => Event::Missed,
-        _ => return None,
-    };
-    Some(Lifecycle {
-        subscription: text(row, "subscriptionId")?.to_owned(),
-        client_state: text(row, "clientState").map(SecretString::from),
-        tenant: text(row, "tenantId").map(str::to_owned),
-        event,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret as _;
@@ -181,28 +182,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_deletion_is_never_taken_for_an_echo() {
+        let body = br#"{"value":[{"subscriptionId":"s","changeType":"Deleted",
+            "resourceData":{"@odata.etag":"W/\"E\"","id":"AAkA="}}]}"#;
+        let items = notices(body).unwrap().items;
+        assert_eq!(items[0].contact, Some(ContactId::from("AAkA=")));
+        assert_eq!(items[0].etag, None);
+    }
+
+    #[test]
     fn items_are_read_one_by_one() {
         let body = r#"{"value":[
             {"id":"n1","subscriptionId":"s1","clientState":"secret","tenantId":"t","changeType":"updated",
              "resource":"Users/u/Contacts/PATH=","resourceData":{"id":"ID=","@odata.etag":"W/\"e\""}},
-            {"subscriptionId":"s2","changeType":"Deleted","resource":"users('u')/contactFolders('f')/contacts('C=')"},
-            {"subscriptionId":"s3","changeType":"moved","resource":"me/contacts"},
-            {"changeType":"updated"}, 7, null
+            {"subscriptionId":"s2","resource":"users('u')/contactFolders('f')/contacts('C=')"},
+            {"subscriptionId":"s3","resource":"me/contacts"},
+            {"subscriptionId":"s4","resource":"me/contacts/a b","resourceData":null},
+            {"subscriptionId":7}, {"changeType":"updated"}, "text", 7, null
         ],"validationTokens":["x"]}"#;
         let read = notices(body.as_bytes()).unwrap();
-        assert_eq!((read.items.len(), read.dropped), (3, 3));
-        let [one, two, three] = read.items.as_slice() else {
-            panic!("three items")
+        assert_eq!((read.items.len(), read.dropped), (4, 5));
+        let [one, two, three, four] = read.items.as_slice() else {
+            panic!("four items")
         };
+        assert_eq!(one.sender.subscription, "s1");
         assert_eq!(one.contact, Some(ContactId::from("ID=")));
         assert_eq!(one.etag, Some(Etag::from("W/\"e\"")));
-        assert_eq!(one.change, Some(Change::Updated));
-        assert_eq!(one.tenant.as_deref(), Some("t"));
-        assert_eq!(one.client_state.as_ref().unwrap().expose_secret(), "secret");
+        let proof = one.sender.client_state.as_ref().unwrap();
+        assert_eq!(proof.expose_secret(), "secret");
         assert_eq!(two.contact, Some(ContactId::from("C=")));
-        assert_eq!(two.change, Some(Change::Deleted));
-        assert!(two.client_state.is_none());
-        assert_eq!((three.contact.as_ref(), three.change), (None, None));
+        assert!(two.sender.client_state.is_none());
+        assert_eq!((&three.contact, &four.contact), (&None, &None));
     }
 
     #[test]
@@ -227,12 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn lifecycle_events_are_known() {
+    fn lifecycle_events_are_known_and_a_later_one_asks_for_a_look() {
         let body = r#"{"value":[
-            {"subscriptionId":"s","clientState":"c","lifecycleEvent":"reauthorizationRequired"},
+            {"subscriptionId":"s","clientState":"c","lifecycleEvent":"ReauthorizationRequired"},
             {"subscriptionId":"s","lifecycleEvent":"subscriptionRemoved"},
             {"subscriptionId":"s","lifecycleEvent":"missed"},
-            {"subscriptionId":"s","lifecycleEvent":"other"}]}"#;
+            {"subscriptionId":"s","lifecycleEvent":"<script>"},
+            {"lifecycleEvent":"missed"},
+            {"subscriptionId":"s"}]}"#;
         let read = lifecycle(body.as_bytes()).unwrap();
         let events: Vec<_> = read.items.iter().map(|item| item.event).collect();
         assert_eq!(
@@ -240,17 +252,20 @@ mod tests {
             [
                 Event::ReauthorizationRequired,
                 Event::SubscriptionRemoved,
+                Event::Missed,
                 Event::Missed
             ]
         );
-        assert_eq!(read.dropped, 1);
+        assert_eq!(read.dropped, 2);
     }
 
     #[test]
     fn a_body_of_no_use_is_told_apart() {
         let why = |body: &str| notices(body.as_bytes()).err();
+        assert_eq!(why(""), Some(BadNotice::Json(BadJson::NotJson)));
         assert_eq!(why("{"), Some(BadNotice::Json(BadJson::NotJson)));
         assert_eq!(why("{}"), Some(BadNotice::NoList));
+        assert_eq!(why("[]"), Some(BadNotice::NoList));
         assert_eq!(why(r#"{"value":{}}"#), Some(BadNotice::NoList));
         let deep = format!(r#"{{"value":{}{}}}"#, "[".repeat(50), "]".repeat(50));
         assert_eq!(why(&deep), Some(BadNotice::Json(BadJson::TooDeep)));

@@ -49,14 +49,14 @@ pub struct Hook {
 
 impl Door {
     /// Every secret that may have signed.
-    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> + Clone {
         let own = self.hooks.iter().flat_map(|hook| hook.secrets.iter());
         self.shared.iter().chain(own)
     }
 
     /// The custom headers that count: of webhooks whose own secret is unknown. A configured secret
     /// without a webhook's id is the secret of all of them.
-    pub fn header_hashes(&self) -> impl Iterator<Item = &[u8; 32]> {
+    pub fn header_hashes(&self) -> impl Iterator<Item = &[u8; 32]> + Clone {
         self.hooks
             .iter()
             .filter(|hook| self.shared.is_empty() && hook.secrets.is_empty())

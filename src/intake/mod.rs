@@ -4,14 +4,14 @@
 //! and whether it names something. Everything else is read again by the workers.
 //!
 //! # Map
-//! - [`tribe`]: a webhook of Tribe (pure). [`door`]: which secrets open an environment's door, kept
+//! - [`tribe`]: may a webhook say so (pure). [`door`]: which secrets open an environment's door, kept
 //!   in memory so that a delivery costs no read.
-//! - [`graph`]: Graph's notifications and lifecycle events (pure). [`subscriptions`]: which
-//!   `clientState` belongs to whom, kept in memory for the same reason.
-//! - [`depth`]: a bound on nesting, before any parser recurses.
-//! - [`Intake`]: the three in one, over the store.
+//! - [`graph`]: what Graph's items point at (pure). [`subscriptions`]: which `clientState` belongs to
+//!   whom, kept in memory for the same reason.
+//! - [`Intake`]: both in one, over the store.
+//!
+//! What a delivery looks like, [`crate::tribe::webhook`] and [`crate::graph::notice`] know.
 
-pub mod depth;
 pub mod door;
 pub mod graph;
 pub mod subscriptions;
@@ -22,17 +22,15 @@ use std::{collections::BTreeSet, sync::Arc};
 use http::HeaderMap;
 use tribelink_plan::ids::EnvironmentId;
 
+use self::graph::Points;
 use crate::{
     clock::Clock,
+    graph::notice::{self, BadNotice, Items, Sender},
     ports::Wake,
+    remote::json::BadJson,
     store::{self, Lane, NewHint, Source, Store, Target},
+    tribe::webhook::{self, BadDelivery},
 };
-
-/// Deepest nesting of a notification that is read; both vendors stay under ten.
-pub const MAX_DEPTH: usize = 32;
-
-/// Most items of one notification. Graph batches a few hundred; more is no honest sender.
-pub const MAX_ITEMS: usize = 10_000;
 
 /// Why a hint was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +50,28 @@ pub enum Refusal {
     /// It could not be judged or stored; the sender repeats it later.
     #[error("the hint could not be stored; repeat it later")]
     Unavailable,
+}
+
+impl From<BadDelivery> for Refusal {
+    fn from(bad: BadDelivery) -> Refusal {
+        Refusal::Unusable(match bad {
+            BadDelivery::Json(BadJson::TooDeep) => "the JSON nests too deep",
+            BadDelivery::Json(BadJson::NotJson) => "the body is not a webhook's JSON",
+            BadDelivery::NoId => "neither entityId nor relationshipId is a GUID",
+        })
+    }
+}
+
+impl From<BadNotice> for Refusal {
+    fn from(bad: BadNotice) -> Refusal {
+        match bad {
+            BadNotice::Json(BadJson::TooDeep) => Refusal::Unusable("the JSON nests too deep"),
+            BadNotice::Json(BadJson::NotJson) | BadNotice::NoList => {
+                Refusal::Unusable("the body is not a collection of notifications")
+            }
+            BadNotice::TooMany => Refusal::TooLarge,
+        }
+    }
 }
 
 /// What became of a notification's items.
@@ -130,7 +150,11 @@ impl Intake {
                 return Err(Refusal::Unavailable);
             }
         }
-        tribe::target(body)
+        let delivery = webhook::parse(body)?;
+        Ok(Target::Entity {
+            id: delivery.entity,
+            kind: delivery.entity_type,
+        })
     }
 
     /// Takes a POST of Graph's change notifications. When it returns `Ok`, every item of a known
@@ -139,8 +163,7 @@ impl Intake {
     /// # Errors
     /// Nothing was stored. [`Refusal::Unavailable`] is safe to repeat.
     pub async fn notifications(&self, body: &[u8]) -> Result<Taken, Refusal> {
-        let items = graph::items(body)?;
-        self.graph(items, "notification", graph::notification).await
+        self.graph(notice::notices(body)?).await
     }
 
     /// Takes a POST of Graph's lifecycle events, under the same terms.
@@ -148,36 +171,28 @@ impl Intake {
     /// # Errors
     /// As [`Intake::notifications`].
     pub async fn lifecycle(&self, body: &[u8]) -> Result<Taken, Refusal> {
-        let items = graph::items(body)?;
-        self.graph(items, "lifecycle", graph::lifecycle).await
+        self.graph(notice::lifecycle(body)?).await
     }
 
-    async fn graph(
-        &self,
-        items: Vec<graph::Item>,
-        source: &'static str,
-        hint: fn(&graph::Item) -> Option<(Target, Source)>,
-    ) -> Result<Taken, Refusal> {
+    async fn graph<T: Points>(&self, items: Items<T>) -> Result<Taken, Refusal> {
         let now = self.clock.now_ms();
-        let total = items.len();
         // One save arrives as several items; the same hint twice in one POST is one hint.
         let mut seen = BTreeSet::new();
         let mut hints = Vec::new();
-        let mut authentic = 0;
-        for item in &items {
-            let Some(known) = self.judge_graph(item).await? else {
-                continue;
-            };
-            let Some((target, source)) = hint(item) else {
+        let (mut authentic, mut strangers) = (0, items.dropped);
+        for item in &items.items {
+            let Some(known) = self.judge_graph(item.sender()).await? else {
+                strangers += 1;
                 continue;
             };
             authentic += 1;
+            let target = item.target();
             if seen.insert((known.user, target.clone())) {
                 hints.push(NewHint {
                     environment: known.environment,
                     user: Some(known.user),
                     target,
-                    source,
+                    source: T::SOURCE,
                     received_ms: now,
                     not_before_ms: now,
                     attempts: 0,
@@ -186,23 +201,19 @@ impl Intake {
         }
         let taken = Taken {
             stored: hints.len(),
-            strangers: total - authentic,
+            strangers,
         };
-        count(source, "authentic", authentic);
-        count(source, "stranger", taken.strangers);
-        self.keep(hints, source).await?;
+        count(T::NAME, "authentic", authentic);
+        count(T::NAME, "stranger", taken.strangers);
+        self.keep(hints, T::NAME).await?;
         Ok(taken)
     }
 
-    async fn judge_graph(
-        &self,
-        item: &graph::Item,
-    ) -> Result<Option<subscriptions::Known>, Refusal> {
-        let Some(id) = item.subscription() else {
-            return Ok(None);
-        };
-        match self.subscriptions.find(id).await {
-            Ok(Some(known)) if item.proves(&known.client_state_hash) => Ok(Some(known)),
+    async fn judge_graph(&self, sender: &Sender) -> Result<Option<subscriptions::Known>, Refusal> {
+        match self.subscriptions.find(&sender.subscription).await {
+            Ok(Some(known)) if graph::is_authentic(sender, &known.client_state_hash) => {
+                Ok(Some(known))
+            }
             Ok(_) => Ok(None),
             Err(error) => {
                 tracing::error!(%error, "a notification could not be judged");

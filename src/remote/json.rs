@@ -1,4 +1,7 @@
-//! JSON text that strangers send: how deep it is, and its compact form.
+//! JSON text that strangers send: how deep it is, and its compact form (pure).
+
+/// How deep what strangers send may nest; both vendors stay under ten.
+pub const MAX_DEPTH: usize = 32;
 
 /// Why a body was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -94,6 +94,17 @@ impl FromStr for PersonSet {
     }
 }
 
+/// The dotted entity type of a set: dots for underscores; a tenant's own type is a GUID whose hyphens
+/// became `__`, with a `_` before it that depends on the source (Tribe reference 3.1).
+pub fn type_of_set(set: &SetName) -> String {
+    let set = set.as_str();
+    let bare = set.strip_prefix('_').unwrap_or(set).replace("__", "-");
+    match uuid::Uuid::try_parse(&bare) {
+        Ok(id) => id.to_string(),
+        Err(_) => set.replace('_', "."),
+    }
+}
+
 /// A set without business details of its own is one of individuals.
 fn kind_of_set(set: &str) -> Kind {
     if set == EMPLOYEE_SET {
@@ -207,6 +218,18 @@ mod tests {
             Some(Kind::Individual)
         );
         assert_eq!(kind("Relation.Person"), None);
+    }
+
+    #[test]
+    fn a_type_is_its_set_with_other_signs() {
+        let of = |set: &str| type_of_set(&SetName::from(set));
+        assert_eq!(
+            of("Relationship_Person_Contact_Standard"),
+            "Relationship.Person.Contact.Standard"
+        );
+        let guid = "117ecf60-d492-48a1-8aab-a131ad465fd5";
+        assert_eq!(of("_117ecf60__d492__48a1__8aab__a131ad465fd5"), guid);
+        assert_eq!(of("117ecf60__d492__48a1__8aab__a131ad465fd5"), guid);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::{
     clock::Clock,
+    digest::same_secret,
     remote::{
         Error, Observer, Remote, Transport,
         oauth::{self, Carrier, Refusal},
@@ -257,7 +258,7 @@ impl TokenSource for ClientCredentials {
     async fn renew(&self, refused: &SecretString) -> Result<SecretString, Error> {
         {
             let mut held = self.held.lock().await;
-            held.take_if(|tokens| same(&tokens.access, refused));
+            held.take_if(|tokens| same_secret(&tokens.access, refused));
         }
         self.token().await
     }
@@ -330,7 +331,7 @@ impl AuthorizationCode {
         let Some(kept) = self.keep.load().await? else {
             return Ok(None);
         };
-        if same(&kept.access, &old.access) || !kept.is_fresh(self.application.now_ms()) {
+        if same_secret(&kept.access, &old.access) || !kept.is_fresh(self.application.now_ms()) {
             return Ok(None);
         }
         Ok(Some(held.tokens.insert(kept).access.clone()))
@@ -351,7 +352,7 @@ impl TokenSource for AuthorizationCode {
     async fn renew(&self, refused: &SecretString) -> Result<SecretString, Error> {
         let mut held = self.held.lock().await;
         let tokens = self.current(&mut held).await?;
-        if !same(&tokens.access, refused) {
+        if !same_secret(&tokens.access, refused) {
             return Ok(tokens.access);
         }
         self.refreshed(&mut held, tokens).await
@@ -409,8 +410,4 @@ impl EmployeeSignIn {
 
 fn not_connected() -> Error {
     Error::ConsentNeeded("not connected".to_owned())
-}
-
-fn same(one: &SecretString, other: &SecretString) -> bool {
-    one.expose_secret() == other.expose_secret()
 }

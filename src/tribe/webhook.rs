@@ -1,60 +1,28 @@
-//! A webhook's delivery: whether it is authentic, and what it says.
+//! A webhook's delivery: whether it is authentic, and what it points at (pure).
 
-use aws_lc_rs::{constant_time::verify_slices_are_equal, digest, hmac};
+use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::remote::json::{self, BadJson};
+use crate::{
+    digest::{same, sha256},
+    remote::json::{self, BadJson},
+};
 
-/// How deep a delivery may nest: the documented form needs 3, an update's fields some more.
-const MAX_DEPTH: usize = 32;
-
-/// What a delivery says happened (Tribe reference 6.2).
-///
-/// A `Relationship…` one may speak of a link between two records rather than of a relationship
-/// record, so both families say no more than "look at this id".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mutation {
-    /// `EntityCreationMutation`
-    EntityCreation,
-    /// `EntityUpdateMutation`
-    EntityUpdate,
-    /// `EntityDeletionMutation`
-    EntityDeletion,
-    /// `RelationshipCreationMutation`
-    RelationshipCreation,
-    /// `RelationshipUpdateMutation`
-    RelationshipUpdate,
-    /// `RelationshipDeletionMutation`
-    RelationshipDeletion,
-    /// The payload names no kind, or one that is not known.
-    Unknown,
-}
-
-impl Mutation {
-    fn of(name: Option<&str>) -> Mutation {
-        match name {
-            Some("EntityCreationMutation") => Mutation::EntityCreation,
-            Some("EntityUpdateMutation") => Mutation::EntityUpdate,
-            Some("EntityDeletionMutation") => Mutation::EntityDeletion,
-            Some("RelationshipCreationMutation") => Mutation::RelationshipCreation,
-            Some("RelationshipUpdateMutation") => Mutation::RelationshipUpdate,
-            Some("RelationshipDeletionMutation") => Mutation::RelationshipDeletion,
-            _ => Mutation::Unknown,
-        }
-    }
-}
+/// Longest dotted entity type that is taken.
+const MAX_TYPE: usize = 128;
 
 /// What is taken from a delivery.
+///
+/// What happened is not: a `Relationship…Mutation` may speak of a link between two records rather
+/// than of a relationship record, so every kind says no more than "look at this id" (Tribe
+/// reference 6.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// Which webhook delivered it, where the body says.
-    pub webhook_id: Option<String>,
-    /// What happened.
-    pub kind: Mutation,
     /// The record concerned: `entityId`, else `relationshipId`.
     pub entity: Uuid,
     /// Its dotted type, where the payload says.
@@ -73,10 +41,7 @@ pub enum BadDelivery {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Body {
-    #[serde(default)]
-    webhook_id: serde_json::Value,
     payload: Payload,
 }
 
@@ -85,13 +50,11 @@ struct Body {
 #[serde(rename_all = "camelCase")]
 struct Payload {
     #[serde(default)]
-    r#type: serde_json::Value,
+    entity_type: Value,
     #[serde(default)]
-    entity_type: serde_json::Value,
+    entity_id: Value,
     #[serde(default)]
-    entity_id: serde_json::Value,
-    #[serde(default)]
-    relationship_id: serde_json::Value,
+    relationship_id: Value,
 }
 
 /// Reads a delivery. Unknown members are passed over.
@@ -99,68 +62,57 @@ struct Payload {
 /// # Errors
 /// When it is no JSON, nested too deep, or without a GUID; repeating it would not help.
 pub fn parse(body: &[u8]) -> Result<Delivery, BadDelivery> {
-    let body: Body = json::parse(body, MAX_DEPTH)?;
+    let body: Body = json::parse(body, json::MAX_DEPTH)?;
     let payload = body.payload;
-    let guid = |value: &serde_json::Value| Uuid::parse_str(value.as_str()?).ok();
+    let guid = |value: &Value| Uuid::try_parse(value.as_str()?.trim()).ok();
     let entity = guid(&payload.entity_id)
         .or_else(|| guid(&payload.relationship_id))
         .ok_or(BadDelivery::NoId)?;
-    let text = |value: serde_json::Value| match value {
-        serde_json::Value::String(text) if !text.is_empty() => Some(text),
-        _ => None,
-    };
+    let entity_type = payload.entity_type.as_str().filter(|text| is_type(text));
     Ok(Delivery {
-        webhook_id: text(body.webhook_id),
-        kind: Mutation::of(payload.r#type.as_str()),
         entity,
-        entity_type: text(payload.entity_type),
+        entity_type: entity_type.map(str::to_owned),
     })
 }
 
-/// Which secret signed a delivery, and in which header the signature stood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signed {
-    /// The header.
-    pub header: HeaderName,
-    /// The secret's place in the list.
-    pub secret: usize,
+/// Names between dots, or a tenant's GUID (Tribe reference 3.1).
+fn is_type(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= MAX_TYPE
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-/// Finds a signature that fits: in the named header, or, where none is named, in any.
+/// Whether a signature fits: in the named header, or, where none is named, in any.
 ///
 /// The signature is Base64(HMAC-SHA512(secret, body)), over the raw bytes, else over the compact
 /// form of the JSON (Tribe reference 6.3). Each is compared in constant time over its full length.
-pub fn signed(
+pub fn is_signed<'s>(
     headers: &HeaderMap,
     header: Option<&HeaderName>,
     body: &[u8],
-    secrets: &[SecretString],
-) -> Option<Signed> {
-    let candidates: Vec<_> = headers
+    secrets: impl Iterator<Item = &'s SecretString> + Clone,
+) -> bool {
+    // Without a value of a signature's length nothing is computed: a stranger's large body costs no
+    // more than reading it.
+    let candidates: Vec<&[u8]> = headers
         .iter()
-        .filter(|(name, value)| {
-            header.is_none_or(|header| header == *name) && value.len() == SIGNATURE_LEN
-        })
+        .filter(|(name, _)| header.is_none_or(|header| header == *name))
+        .map(|(_, value)| value.as_bytes())
+        .filter(|value| value.len() == SIGNATURE_LEN)
         .collect();
     if candidates.is_empty() {
-        return None;
+        return false;
     }
-    let compact = json::compact(body).filter(|compact| compact != body);
-    let forms: Vec<&[u8]> = std::iter::once(body).chain(compact.as_deref()).collect();
-    for form in forms {
-        for (at, secret) in secrets.iter().enumerate() {
+    let fits = |form: &[u8]| {
+        secrets.clone().any(|secret| {
             let expected = signature(secret, form);
-            for (name, value) in &candidates {
-                if verify_slices_are_equal(expected.as_bytes(), value.as_bytes()).is_ok() {
-                    return Some(Signed {
-                        header: (*name).clone(),
-                        secret: at,
-                    });
-                }
-            }
-        }
-    }
-    None
+            let is_it = |value: &&[u8]| same(expected.as_bytes(), value);
+            candidates.iter().any(is_it)
+        })
+    };
+    fits(body) || json::compact(body).is_some_and(|form| form != body && fits(&form))
 }
 
 /// 64 bytes in Base64.
@@ -172,11 +124,15 @@ pub fn signature(secret: &SecretString, body: &[u8]) -> String {
     STANDARD.encode(hmac::sign(&key, body))
 }
 
-/// Whether a header's value is the one whose SHA-256 was kept.
-pub fn custom_header_fits(headers: &HeaderMap, name: &str, sha256: &[u8; 32]) -> bool {
+/// Whether a header's value is one of those whose SHA-256 was kept.
+pub fn has_custom_header<'h>(
+    headers: &HeaderMap,
+    name: &str,
+    hashes: impl Iterator<Item = &'h [u8; 32]> + Clone,
+) -> bool {
     headers.get_all(name).iter().any(|value| {
-        let found = digest::digest(&digest::SHA256, value.as_bytes());
-        verify_slices_are_equal(found.as_ref(), sha256).is_ok()
+        let found = sha256(value.as_bytes());
+        hashes.clone().any(|known| same(known, &found))
     })
 }
 
@@ -200,101 +156,91 @@ mod tests {
         texts.iter().map(|text| (*text).into()).collect()
     }
 
+    fn fits(headers: &HeaderMap, body: &[u8], texts: &[&str]) -> bool {
+        is_signed(headers, None, body, secrets(texts).iter())
+    }
+
     #[test]
     fn the_test_vector_of_the_reference_fits() {
         assert_eq!(signature(&"topsecret".into(), BODY.as_bytes()), SIGNATURE);
-        let found = signed(
-            &headers("x-anything", SIGNATURE),
-            None,
-            BODY.as_bytes(),
-            &secrets(&["other", "topsecret"]),
-        );
-        assert_eq!(
-            found,
-            Some(Signed {
-                header: HeaderName::from_static("x-anything"),
-                secret: 1
-            })
-        );
+        let headers = headers("x-anything", SIGNATURE);
+        assert!(fits(&headers, BODY.as_bytes(), &["other", "topsecret"]));
+        assert!(!fits(&headers, BODY.as_bytes(), &["other"]));
+        assert!(!fits(&headers, BODY.as_bytes(), &[]));
     }
 
     #[test]
     fn a_named_header_is_the_only_one() {
         let named = HeaderName::from_static("x-tribe-signature");
         let check = |name| {
+            let known = secrets(&["topsecret"]);
             let headers = headers(name, SIGNATURE);
-            signed(
-                &headers,
-                Some(&named),
-                BODY.as_bytes(),
-                &secrets(&["topsecret"]),
-            )
+            is_signed(&headers, Some(&named), BODY.as_bytes(), known.iter())
         };
-        assert!(check("x-tribe-signature").is_some());
-        assert!(check("x-anything").is_none());
+        assert!(check("x-tribe-signature"));
+        assert!(!check("x-anything"));
     }
 
     #[test]
-    fn the_compact_form_fits_too() {
+    fn the_compact_form_fits_too_but_for_what_stands_in_strings() {
         let loose = BODY.replace(':', " : ").replace(',', ",\n  ");
-        let check = |body: &str| {
-            let headers = headers("x", SIGNATURE);
-            signed(&headers, None, body.as_bytes(), &secrets(&["topsecret"])).is_some()
-        };
+        let check = |body: &str| fits(&headers("x", SIGNATURE), body.as_bytes(), &["topsecret"]);
         assert!(check(&loose));
         assert!(!check(&loose.replace("w1", "w2")));
+        assert!(!check(&loose.replace("w1", "w 1")));
     }
 
     #[test]
-    fn nothing_less_than_the_whole_signature_fits() {
-        let first_wrong = format!("A{}", &SIGNATURE[1..]);
-        let last_wrong = format!("{}A==", &SIGNATURE[..85]);
-        for value in ["", &SIGNATURE[..87], &first_wrong, &last_wrong] {
-            let headers = headers("x", value);
-            let found = signed(&headers, None, BODY.as_bytes(), &secrets(&["topsecret"]));
-            assert_eq!(found, None);
+    fn every_prefix_and_every_flipped_bit_is_refused() {
+        for length in 0..SIGNATURE.len() {
+            let cut = headers("x", &SIGNATURE[..length]);
+            let found = fits(&cut, BODY.as_bytes(), &["topsecret"]);
+            assert!(!found, "prefix of {length}");
         }
-        let headers = headers("x", SIGNATURE);
-        assert_eq!(signed(&headers, None, BODY.as_bytes(), &[]), None);
+        let right = headers("x", SIGNATURE);
+        for at in 0..BODY.len() {
+            for bit in 0..8 {
+                let mut body = BODY.as_bytes().to_vec();
+                body[at] ^= 1 << bit;
+                assert!(!fits(&right, &body, &["topsecret"]), "byte {at} bit {bit}");
+            }
+        }
     }
 
     #[test]
     fn a_custom_header_is_known_by_its_hash() {
-        let hash: [u8; 32] = digest::digest(&digest::SHA256, b"v")
-            .as_ref()
-            .try_into()
-            .unwrap();
-        assert!(custom_header_fits(&headers("x-key", "v"), "x-key", &hash));
-        assert!(!custom_header_fits(&headers("x-key", "w"), "x-key", &hash));
-        assert!(!custom_header_fits(&headers("x-key", "v"), "x-none", &hash));
+        let known = [sha256(b"u"), sha256(b"v")];
+        let fits = |value, name| has_custom_header(&headers("x-key", value), name, known.iter());
+        assert!(fits("v", "x-key"));
+        assert!(!fits("w", "x-key"));
+        assert!(!fits("v", "x-none"));
     }
 
     #[test]
     fn both_families_name_their_record() {
         let id = "b724d383-bb70-480a-b03d-512b9aaec15a";
-        let full = parse(
-            format!(
-                r#"{{"webhookId":"w","more":1,"payload":{{"type":"EntityUpdateMutation","entityType":"Relation.Person","entityId":"{id}","fields":{{"FirstName":"Jan"}}}}}}"#
-            )
-            .as_bytes(),
-        );
-        assert_eq!(
-            full,
+        let of = |payload: String| {
+            parse(format!(r#"{{"webhookId":7,"more":1,"payload":{payload}}}"#).as_bytes())
+        };
+        let entity = |entity_type: Option<&str>| {
             Ok(Delivery {
-                webhook_id: Some("w".into()),
-                kind: Mutation::EntityUpdate,
                 entity: id.parse().unwrap(),
-                entity_type: Some("Relation.Person".into()),
+                entity_type: entity_type.map(str::to_owned),
             })
+        };
+        let full = format!(
+            r#"{{"type":"EntityUpdateMutation","entityType":"Relation.Person","entityId":"{id}","fields":{{"FirstName":"Jan"}}}}"#
         );
+        assert_eq!(of(full), entity(Some("Relation.Person")));
         let other = format!(
-            r#"{{"webhookId":7,"payload":{{"type":"RelationshipDeletionMutation","entityId":"no","relationshipId":"{id}"}}}}"#
+            r#"{{"type":"RelationshipDeletionMutation","entityId":"no","relationshipId":"{id}"}}"#
         );
-        let other = parse(other.as_bytes()).unwrap();
-        assert_eq!(other.kind, Mutation::RelationshipDeletion);
-        assert_eq!(other.webhook_id, None);
-        let bare = parse(BODY.as_bytes()).unwrap();
-        assert_eq!((bare.kind, bare.entity_type), (Mutation::Unknown, None));
+        assert_eq!(of(other), entity(None));
+        let none = format!(r#"{{"entityId":null,"relationshipId":"{id}","entityType":"a b<c>"}}"#);
+        assert_eq!(of(none), entity(None));
+        let own = format!(r#"{{"entityId":"{id}","entityType":"{id}"}}"#);
+        assert_eq!(of(own), entity(Some(id)));
+        assert_eq!(parse(BODY.as_bytes()), entity(None));
     }
 
     #[test]
@@ -304,11 +250,18 @@ mod tests {
             ("", BadDelivery::Json(BadJson::NotJson)),
             ("[]", BadDelivery::Json(BadJson::NotJson)),
             ("{}", BadDelivery::Json(BadJson::NotJson)),
+            (r#"{"payload":null}"#, BadDelivery::Json(BadJson::NotJson)),
+            (
+                r#"{"payload":{"entityId":"1","entityId":"2"}}"#,
+                BadDelivery::Json(BadJson::NotJson),
+            ),
             (deep.as_str(), BadDelivery::Json(BadJson::TooDeep)),
             (r#"{"payload":{}}"#, BadDelivery::NoId),
-            (r#"{"payload":{"entityId":"1"}}"#, BadDelivery::NoId),
+            (r#"{"payload":{"entityId":7}}"#, BadDelivery::NoId),
+            (r#"{"payload":{"entityId":"../people"}}"#, BadDelivery::NoId),
         ] {
             assert_eq!(parse(body.as_bytes()), Err(why), "{body}");
         }
+        assert!(parse(&[0xff, 0xfe]).is_err());
     }
 }

@@ -5,12 +5,13 @@ use http::Request;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tribelink::{
-    intake::tribe::{CUSTOM_HEADER, signature},
+    intake::tribe::CUSTOM_HEADER,
     sealed::{sha256, webhook_row},
     store::{
         Change, Lane, Source, Subscription, Target, Webhook,
         sqlite::{Settings, SqliteStore},
     },
+    tribe::webhook::signature,
     vault::column,
 };
 use tribelink_plan::ids::{ContactId, EnvironmentId, UserId};
