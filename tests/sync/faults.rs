@@ -227,6 +227,7 @@ async fn a_dead_delta_cursor_starts_over_and_misses_nothing() {
     world
         .tribe_shows(&card.person, "FirstName", json!("Berta"))
         .await;
+    world.recorded(&card.person, "to_tribe", "first_name").await;
     // A deletion is told by no delta that starts over: the comparison that follows finds it.
     world.clock.advance(std::time::Duration::from_secs(61));
     world.delete_outlook(&mailbox, &id).await;

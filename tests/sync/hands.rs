@@ -26,6 +26,23 @@ fn merged(mut base: Value, more: Value) -> Value {
 }
 
 impl World {
+    /// Waits until a write of a field is recorded: only then its time to settle runs.
+    pub(crate) async fn recorded(&self, person: &str, direction: &str, field: &str) {
+        self.eventually(&format!("the write of {field} is recorded"), async || {
+            let audit = self.get(&format!("/audit?person={person}")).await;
+            let is_it = |line: &Value| {
+                let fields = line["fields"].as_array();
+                line["direction"] == direction
+                    && fields.is_some_and(|all| all.iter().any(|one| one["name"] == field))
+            };
+            // The create wrote every field: a later line must tell of this one.
+            let lines = audit["items"].as_array().unwrap();
+            let written = lines.iter().filter(|line| line["note"] != "created");
+            written.into_iter().any(is_it).then_some(())
+        })
+        .await;
+    }
+
     /// Creates a record of Tribe.
     pub(crate) async fn record(&self, kind: &str, fields: Value) -> String {
         let body = merged(json!({"_Type": kind}), fields);

@@ -60,6 +60,7 @@ async fn changes_arrive_by_poll_and_delta() {
     world
         .shows(&mailbox, &id, "companyName", json!("Acme Holding"))
         .await;
+    world.recorded(&card.person, "to_outlook", "company").await;
     world.clock.advance(std::time::Duration::from_secs(61));
     world.delete_outlook(&mailbox, &id).await;
     world.link_is(&user, &card, "tombstone").await;
@@ -92,6 +93,7 @@ async fn the_sweep_alone_finds_what_nobody_announces() {
     world
         .tribe_shows(&card.person, "FirstName", json!("Berta"))
         .await;
+    world.recorded(&card.person, "to_tribe", "first_name").await;
     world.clock.advance(std::time::Duration::from_secs(61));
     world.delete_outlook(&mailbox, &id).await;
     world.link_is(&user, &card, "tombstone").await;

@@ -443,7 +443,7 @@ impl World {
 
     fn story(&self) -> String {
         let lines = self.lines();
-        lines[lines.len().saturating_sub(30)..].join("\n")
+        lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
     /// Now, in milliseconds.
