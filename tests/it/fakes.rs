@@ -232,6 +232,27 @@ impl Crms for FakeCrms {
         let is_known = self.names.contains(&environment.as_str());
         Ok(is_known.then(|| self.crm.clone() as Arc<dyn Crm>))
     }
+
+    async fn authorize_url(
+        &self,
+        environment: &EnvironmentId,
+        _: &str,
+        _: &str,
+    ) -> Result<url::Url, CannotConnect> {
+        match self.names.contains(&environment.as_str()) {
+            true => Err(CannotConnect::NotByCode),
+            false => Err(CannotConnect::Unknown),
+        }
+    }
+
+    async fn connect(
+        &self,
+        environment: &EnvironmentId,
+        _: &str,
+        _: &str,
+    ) -> Result<(), CannotConnect> {
+        self.authorize_url(environment, "", "").await.map(drop)
+    }
 }
 
 /// Microsoft's sign-in: a code is `object id`, a refresh token names how often it was renewed.
