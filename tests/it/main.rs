@@ -3,6 +3,7 @@
 //! # Map
 //! - `api_*`, `activation_*`: routes and the life of users, over [`app`] with [`fakes`] of both remotes.
 //! - `clients_*`: both clients against HTTP servers that answer as the references say.
+//! - `connect`: an environment connected by a sign-in, against the sandbox.
 //! - [`store`]: one contract suite over every store.
 
 #![expect(
@@ -25,5 +26,6 @@ mod clients_sign_in;
 mod clients_transport;
 mod clients_tribe;
 mod clients_tribe_tokens;
+mod connect;
 mod fakes;
 mod store;
