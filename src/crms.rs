@@ -61,8 +61,11 @@ pub struct Clients {
     default: Recipe,
     /// A transport in place of HTTP, for simulation.
     transport: Option<Arc<dyn Transport>>,
-    made: Mutex<HashMap<EnvironmentId, (Option<Sealed>, Arc<dyn Crm>)>>,
+    /// Each with the settings it was made from.
+    made: Mutex<HashMap<EnvironmentId, Made>>,
 }
+
+type Made = (Option<Sealed>, Arc<dyn Crm>);
 
 /// A configured name cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -198,16 +198,7 @@ fn refuse(rule: Rule, why: &'static str) -> Result<Step, Refusal> {
 mod tests {
     use super::*;
 
-    const STATES: [UserState; 8] = [
-        UserState::Invited,
-        UserState::Consented,
-        UserState::FirstSync,
-        UserState::Live,
-        UserState::Paused,
-        UserState::NeedsConsent,
-        UserState::Braked,
-        UserState::Disconnected,
-    ];
+    const STATES: [UserState; 8] = UserState::ALL;
 
     const COMMANDS: [(&str, Command); 16] = [
         ("activate", Command::Activate),
