@@ -21,7 +21,12 @@ part() {
   shift
   log=$logs/${name//[^a-z0-9]/-}.log
   printf '… %s\n' "$name"
+  : >"$log"
+  progress "$log" &
+  local watching=$!
   ("$@") >"$log" 2>&1 || status=$?
+  kill "$watching" 2>/dev/null
+  wait "$watching" 2>/dev/null
   took=$((SECONDS - began))
   local tests
   tests=$(count_tests "$log")
@@ -39,6 +44,17 @@ part() {
     summary+=("$(printf 'FAIL  %-8s %4d s  %d failed, log: %s' "$name" "$took" "$bad" "$log")")
   fi
   printf '%s\n' "${summary[-1]}"
+}
+
+# progress LOG: every half minute how long a part runs and the last thing it said, until it is killed
+# or the script is gone.
+progress() {
+  local began=$SECONDS line
+  # The nap holds no output open: whoever reads it learns of the end at once.
+  while sleep 30 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+    line=$(tail -n 20 "$1" | tr -d '\r' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-100)
+    printf '  %4d s  %s\n' "$((SECONDS - began))" "$line"
+  done
 }
 
 # Tests that a log tells of, as "passed failed". Knows nextest, cargo test, and any closing line
@@ -97,6 +113,7 @@ need_packages() {
   python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
+  [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || missing+=(chromium)
   [ "${#missing[@]}" -eq 0 ] && return 0
 
   local advice="install these and run this again: ${missing[*]}"
@@ -115,6 +132,40 @@ need_packages() {
     die "apt-get failed: $advice"
   }
 }
+
+# node_modules FOLDER: installs what its package.json names, anew when that changes.
+node_modules() {
+  local stamp how=(install --no-package-lock)
+  [ ! -e "$1/package-lock.json" ] || how=(ci)
+  stamp=$(cat "$1"/package*.json | sha256sum | cut -d' ' -f1)
+  if [ "$(cat "$1/node.stamp" 2>/dev/null)" != "$stamp" ]; then
+    (cd "$1" && npm "${how[@]}" --silent --no-audit --no-fund)
+    echo "$stamp" >"$1/node.stamp"
+  fi
+}
+
+# What `sandbox` started, and $work: to be ended and removed by cleanup.
+sandboxes=()
+work=
+
+cleanup() {
+  [ "${#sandboxes[@]}" -eq 0 ] || kill "${sandboxes[@]}" 2>/dev/null || true
+  [ -z "$work" ] || rm -rf "$work"
+}
+
+# sandbox LOG ARGUMENTS...: starts one on a free port and waits for the line that names its address.
+sandbox() {
+  local log=$1 tries=0
+  shift
+  "$CARGO_TARGET_DIR/debug/tribelink" sandbox --listen 127.0.0.1:0 "$@" >"$log" 2>&1 &
+  sandboxes+=($!)
+  until grep -qE 'https?://127\.0\.0\.1:[0-9]+' "$log"; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || die "the sandbox did not start:" "$(cat "$log")"
+    sleep 0.1
+  done
+}
+port_of() { grep -oE '127\.0\.0\.1:[0-9]+' "$1" | head -n 1 | cut -d: -f2; }
 
 lint() {
   cargo clippy --locked --workspace --all-targets -- -D warnings

@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     config,
     environment::{Paths, Settings},
-    ports::Crms,
+    ports::{CannotConnect, Crms},
     remote::{self, Observer, Transport, http::HttpTransport, http::Origin},
     sealed,
     store::{self, Change, Environment, Guard, Sealed, Store},
@@ -25,7 +25,8 @@ use crate::{
         client::{self, Client, ReadMode},
         names::{Names, Path, PersonSet},
         sign_in::{
-            Application, AuthorizationCode, ClientCredentials, SaveTokens, TokenSource, Tokens,
+            Application, AuthorizationCode, ClientCredentials, OneToken, SaveTokens, TokenSource,
+            Tokens,
         },
     },
     vault::{Vault, column},
@@ -63,8 +64,11 @@ pub struct Clients {
     default: Recipe,
     /// A transport in place of HTTP, for simulation.
     transport: Option<Arc<dyn Transport>>,
+    /// Each with the settings it was made from.
     made: Mutex<HashMap<EnvironmentId, Made>>,
 }
+
+type Made = (Option<Sealed>, Arc<dyn Crm>);
 
 /// A configured name cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -182,39 +186,74 @@ impl Clients {
         recipe: Recipe,
     ) -> Result<Arc<dyn Crm>, remote::Error> {
         let transport = self.transport_to(&[&recipe.api_url, &recipe.auth_url])?;
-        let application = Application::new(
-            &recipe.auth_url,
-            &recipe.client_id,
-            &recipe.client_secret,
-            &recipe.scope,
-            Arc::clone(&transport),
-            Arc::clone(&self.clock),
-            Arc::clone(&self.observer),
-        );
+        let application = self.application(&recipe, &transport);
         let tokens: Arc<dyn TokenSource> = if recipe.by_code {
-            let keep = Kept {
-                environment: environment.clone(),
-                store: Arc::clone(&self.store),
-                vault: Arc::clone(&self.vault),
-                clock: Arc::clone(&self.clock),
-            };
+            let keep = self.kept(environment);
             Arc::new(AuthorizationCode::new(application, Arc::new(keep)))
         } else {
             Arc::new(ClientCredentials::new(application))
         };
+        Ok(Arc::new(self.client(recipe, transport, tokens)))
+    }
+
+    fn application(&self, recipe: &Recipe, transport: &Arc<dyn Transport>) -> Application {
+        Application::new(
+            &recipe.auth_url,
+            &recipe.client_id,
+            &recipe.client_secret,
+            &recipe.scope,
+            Arc::clone(transport),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.observer),
+        )
+    }
+
+    fn kept(&self, environment: &EnvironmentId) -> Kept {
+        Kept {
+            environment: environment.clone(),
+            store: Arc::clone(&self.store),
+            vault: Arc::clone(&self.vault),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
+    fn client(
+        &self,
+        recipe: Recipe,
+        transport: Arc<dyn Transport>,
+        tokens: Arc<dyn TokenSource>,
+    ) -> Client {
         let settings = client::Settings {
             read: recipe.read,
             names: recipe.names,
             write_timeout: self.write_timeout,
             ..client::Settings::new(recipe.api_url)
         };
-        Ok(Arc::new(Client::new(
+        Client::new(
             settings,
             transport,
             tokens,
             Arc::clone(&self.clock),
             Arc::clone(&self.observer),
-        )))
+        )
+    }
+
+    async fn row(&self, environment: &EnvironmentId) -> Result<Option<Environment>, remote::Error> {
+        self.store.environment(environment).await.map_err(passing)
+    }
+
+    /// The environment and its recipe, where it is connected by authorization code.
+    async fn by_code(
+        &self,
+        environment: &EnvironmentId,
+    ) -> Result<(Environment, Recipe), CannotConnect> {
+        let row = self.row(environment).await?;
+        let row = row.ok_or(CannotConnect::Unknown)?;
+        let recipe = self.recipe(&row)?;
+        match recipe.by_code {
+            true => Ok((row, recipe)),
+            false => Err(CannotConnect::NotByCode),
+        }
     }
 
     fn transport_to(&self, origins: &[&Url]) -> Result<Arc<dyn Transport>, remote::Error> {
@@ -234,12 +273,9 @@ impl Crms for Clients {
         &self,
         environment: &EnvironmentId,
     ) -> Result<Option<Arc<dyn Crm>>, remote::Error> {
-        let row = self
-            .store
-            .environment(environment)
-            .await
-            .map_err(|error| remote::Error::Transient(error.to_string()))?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = self.row(environment).await? else {
+            return Ok(None);
+        };
         {
             let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((settings, crm)) = made.get(environment)
@@ -252,6 +288,44 @@ impl Crms for Clients {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.insert(environment.clone(), (row.settings, Arc::clone(&crm)));
         Ok(Some(crm))
+    }
+
+    async fn authorize_url(
+        &self,
+        environment: &EnvironmentId,
+        state: &str,
+        redirect_uri: &str,
+    ) -> Result<Url, CannotConnect> {
+        let (_, recipe) = self.by_code(environment).await?;
+        let transport = self.transport_to(&[&recipe.auth_url])?;
+        let application = self.application(&recipe, &transport);
+        Ok(application.authorize_url(state, redirect_uri)?)
+    }
+
+    async fn connect(
+        &self,
+        environment: &EnvironmentId,
+        code: &str,
+        redirect_uri: &str,
+    ) -> Result<(), CannotConnect> {
+        let (row, recipe) = self.by_code(environment).await?;
+        let transport = self.transport_to(&[&recipe.api_url, &recipe.auth_url])?;
+        let application = self.application(&recipe, &transport);
+        let tokens = application.exchange(code, redirect_uri).await?;
+        if let Some(known) = row.organization {
+            // Links and stamps belong to one organisation. The access token alone is asked, which a
+            // failure costs nothing; the refresh token is not used before it is kept.
+            let theirs = Arc::new(OneToken(tokens.access.clone()));
+            let client = self.client(recipe, transport, theirs);
+            if client.identity().await?.to_string() != known {
+                return Err(CannotConnect::OtherOrganization);
+            }
+        }
+        self.kept(environment).put(&tokens, true).await?;
+        // The client at hand still holds the former tokens.
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.remove(environment);
+        Ok(())
     }
 }
 
@@ -283,41 +357,16 @@ impl Kept {
     fn row(&self) -> String {
         sealed::environment_row(&self.environment)
     }
-}
 
-fn passing(error: impl std::fmt::Display) -> remote::Error {
-    remote::Error::Transient(error.to_string())
-}
-
-#[async_trait]
-impl SaveTokens for Kept {
-    async fn load(&self) -> Result<Option<Tokens>, remote::Error> {
-        let kept = self
-            .store
-            .environment_tokens(&self.environment)
-            .await
-            .map_err(passing)?;
-        let Some(kept) = kept else { return Ok(None) };
-        let row = self.row();
-        let open = |column, sealed| {
-            self.vault
-                .open_text(column, &row, sealed)
-                .map_err(|error| remote::Error::Application(error.to_string()))
-        };
-        Ok(Some(Tokens {
-            access: open(column::ACCESS_TOKEN, &kept.access)?,
-            refresh: Some(open(column::REFRESH_TOKEN, &kept.refresh)?),
-            expires_ms: kept.expires_ms,
-        }))
-    }
-
-    async fn save(&self, tokens: &Tokens) -> Result<(), remote::Error> {
+    /// Keeps a pair: one that followed from the former pair, or that of a new sign-in.
+    async fn put(&self, tokens: &Tokens, signed_in: bool) -> Result<(), remote::Error> {
         let former = self
             .store
             .environment_tokens(&self.environment)
             .await
             .map_err(passing)?;
         let expected = former.as_ref().map_or(0, |tokens| tokens.generation);
+        let former = former.filter(|_| !signed_in);
         let consented_ms = former
             .as_ref()
             .map_or_else(|| self.clock.now_ms(), |tokens| tokens.consented_ms);
@@ -347,5 +396,36 @@ impl SaveTokens for Kept {
             .commit(&Guard::None, vec![put])
             .await
             .map_err(passing)
+    }
+}
+
+fn passing(error: impl std::fmt::Display) -> remote::Error {
+    remote::Error::Transient(error.to_string())
+}
+
+#[async_trait]
+impl SaveTokens for Kept {
+    async fn load(&self) -> Result<Option<Tokens>, remote::Error> {
+        let kept = self
+            .store
+            .environment_tokens(&self.environment)
+            .await
+            .map_err(passing)?;
+        let Some(kept) = kept else { return Ok(None) };
+        let row = self.row();
+        let open = |column, sealed| {
+            self.vault
+                .open_text(column, &row, sealed)
+                .map_err(|error| remote::Error::Application(error.to_string()))
+        };
+        Ok(Some(Tokens {
+            access: open(column::ACCESS_TOKEN, &kept.access)?,
+            refresh: Some(open(column::REFRESH_TOKEN, &kept.refresh)?),
+            expires_ms: kept.expires_ms,
+        }))
+    }
+
+    async fn save(&self, tokens: &Tokens) -> Result<(), remote::Error> {
+        self.put(tokens, false).await
     }
 }

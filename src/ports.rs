@@ -8,6 +8,7 @@ use tribelink_plan::{
     ids::{EnvironmentId, PersonId, UserId},
     rule::Rule,
 };
+use url::Url;
 use utoipa::ToSchema;
 
 use crate::{
@@ -28,7 +29,25 @@ pub trait Wake: Send + Sync {
     }
 }
 
-/// Finds the CRM of an environment.
+/// Why an environment is not connected by authorization code.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotConnect {
+    /// There is no such environment.
+    #[error("there is no such environment")]
+    Unknown,
+    /// Its grant is `client_credentials`: its application signs in by itself.
+    #[error("the environment's grant is client_credentials")]
+    NotByCode,
+    /// Whoever signed in belongs to another organisation than the environment is.
+    #[error("this is another organisation")]
+    OtherOrganization,
+    /// [`remote::Error::ConsentNeeded`] for a bad, used or late code; [`remote::Error::Application`]
+    /// when an administrator must mend the configuration; else failures that pass.
+    #[error(transparent)]
+    Remote(#[from] remote::Error),
+}
+
+/// Finds the CRM of an environment, and connects it.
 #[async_trait]
 pub trait Crms: Send + Sync {
     /// The CRM of that environment; `None` when there is no such environment.
@@ -38,6 +57,29 @@ pub trait Crms: Send + Sync {
     /// must act. [`remote::Error::Transient`] when they could not be read: safe to repeat.
     async fn crm(&self, environment: &EnvironmentId)
     -> Result<Option<Arc<dyn Crm>>, remote::Error>;
+
+    /// Where an administrator's browser goes to connect an environment by authorization code.
+    ///
+    /// # Errors
+    /// See [`CannotConnect`]; safe to repeat.
+    async fn authorize_url(
+        &self,
+        environment: &EnvironmentId,
+        state: &str,
+        redirect_uri: &str,
+    ) -> Result<Url, CannotConnect>;
+
+    /// Exchanges the code that came back and keeps the tokens, sealed. When it returns they are
+    /// durable, and the CRM of the environment works with them.
+    ///
+    /// # Errors
+    /// See [`CannotConnect`]; what was connected before stays. A code works once: not to be repeated.
+    async fn connect(
+        &self,
+        environment: &EnvironmentId,
+        code: &str,
+        redirect_uri: &str,
+    ) -> Result<(), CannotConnect>;
 }
 
 /// Explains what happens to a person of a user, and why. The engine reads both sides and asks the

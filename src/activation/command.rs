@@ -1,4 +1,4 @@
-//! Start, pause, resume, resync, release and preview.
+//! Start, pause, resume, resync, rebuild, release and preview.
 
 use tribelink_plan::ids::UserId;
 

@@ -1,8 +1,8 @@
 //! The sign-in at Microsoft: from the opened link to saved tokens.
 //!
-//! `state` works once, for ten minutes, and only in the browser that opened the link: a cookie of
-//! that browser is bound to it. The code is exchanged with PKCE (S256), the id_token's nonce is
-//! ours, and nothing is saved before `/me` proved to be the employee's own mailbox.
+//! It is bound to the browser that opened the link ([`super::browser`]). The code is exchanged with
+//! PKCE (S256), the id_token's nonce is ours, and nothing is saved before `/me` proved to be the
+//! employee's own mailbox.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -10,57 +10,25 @@ use tribelink_plan::ids::{EnvironmentId, UserId};
 use url::Url;
 
 use super::{
-    Activation, Command, Error, Look, consent_alert,
+    Activation, Command, Error, Look,
+    browser::{Begun, Returned, Stray},
+    consent_alert,
     mailbox::{self, Expected, Misfit},
     transition,
 };
 use crate::{
     graph::{Authorize, Call, Identity, Issued, Me},
     random, remote,
-    sealed::{Proof, hash_row, hex, same, sha256, unhex32, user_row},
-    store::{Alert, Change, Purpose, SignIn, Source, Tokens, User, UserState},
+    sealed::{Proof, sha256, user_row},
+    store::{Alert, Change, Purpose, Source, Tokens, User, UserState},
     vault::column,
 };
-
-/// How long a sign-in may take (faults 4.3).
-const SIGN_IN_MS: i64 = 600_000;
 
 /// The path that Microsoft sends the browser back to.
 pub const CALLBACK: &str = "/oauth/microsoft/callback";
 
 /// The key of the alert that Microsoft refuses the application itself.
 pub const APPLICATION_ALERT: &str = "microsoft_application";
-
-/// A sign-in that begins.
-pub struct Begun {
-    /// Where the browser goes.
-    pub authorize: Url,
-    /// The cookie that binds the browser.
-    pub cookie: Cookie,
-}
-
-/// A cookie to set.
-pub struct Cookie {
-    /// Its name.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-    /// Seconds it lives.
-    pub max_age: i64,
-    /// Whether it travels over https alone; so it does unless the service itself is on loopback.
-    pub secure: bool,
-}
-
-/// What Microsoft sent the browser back with.
-#[derive(Clone, Debug, Default)]
-pub struct Returned {
-    /// `state`
-    pub state: Option<String>,
-    /// `code`
-    pub code: Option<String>,
-    /// `error`
-    pub error: Option<String>,
-}
 
 /// A sign-in that succeeded.
 pub struct Consented {
@@ -104,6 +72,16 @@ pub enum Failure {
     Passing,
 }
 
+impl From<Stray> for Failure {
+    fn from(stray: Stray) -> Failure {
+        match stray {
+            Stray::State => Failure::State,
+            Stray::OtherBrowser => Failure::OtherBrowser,
+            Stray::Error(error) => error.into(),
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         match error {
@@ -139,56 +117,25 @@ impl Activation {
     /// # Errors
     /// See [`Failure`]; [`Failure::Passing`] is safe to repeat.
     pub async fn open_link(&self, token: &str) -> Result<Begun, Failure> {
-        let hash = sha256(token.as_bytes());
-        let now = self.clock.now_ms();
-        let taken = self.store.take_sign_in(&hash, now).await;
-        let Some(invite) = taken.map_err(Error::from)? else {
+        let link = self.link(token).await?.ok_or(Failure::Link)?;
+        let Purpose::Invite(user) = link.purpose else {
             return Err(Failure::Link);
         };
-        let Purpose::Invite(user) = invite.purpose else {
-            return Err(Failure::Link);
-        };
-        // Put back at once: whatever fails below, the link can be opened again.
-        let invitation: Proof = self.opened(&hash, &invite)?;
-        self.commit(vec![Change::PutSignIn {
-            state_hash: hash,
-            sign_in: invite,
-        }])
-        .await?;
         let user = self.user(user).await?;
         transition::step(user.state, user.resume_state, Command::Invite)
             .map_err(Failure::Refused)?;
 
         let secret = || random::token(self.random.as_ref());
-        let (state, browser) = (secret(), secret());
-        let state_hash = sha256(state.as_bytes());
+        let state = secret();
         let proof = Proof {
             verifier: secret(),
             nonce: secret(),
-            login_hint: None,
-            invite: Some(hex(&hash)),
+            ..Proof::default()
         };
-        let authorize = self.authorize_url(&state, &proof, invitation.login_hint.as_deref())?;
-        let sign_in = SignIn {
-            purpose: Purpose::Consent(user.id),
-            proof: self.sealed(&state_hash, &proof)?,
-            browser_hash: Some(sha256(browser.as_bytes())),
-            expires_ms: now + SIGN_IN_MS,
-        };
-        self.commit(vec![Change::PutSignIn {
-            state_hash,
-            sign_in,
-        }])
-        .await?;
-        Ok(Begun {
-            authorize,
-            cookie: Cookie {
-                name: self.cookie_name(&state_hash),
-                value: browser,
-                max_age: SIGN_IN_MS / 1_000,
-                secure: self.is_https(),
-            },
-        })
+        let authorize = self.authorize_url(&state, &proof, link.proof.login_hint.as_deref())?;
+        let purpose = Purpose::Consent(user.id);
+        let cookie = self.bind(&state, purpose, proof, token).await?;
+        Ok(Begun { authorize, cookie })
     }
 
     /// Finishes a sign-in.
@@ -200,36 +147,16 @@ impl Activation {
         returned: Returned,
         cookies: &[(String, String)],
     ) -> Result<Consented, Failure> {
-        let state = returned.state.as_deref().unwrap_or_default();
-        let state_hash = sha256(state.as_bytes());
-        // Asked before the state is taken: a stranger who saw the address cannot use it up.
-        let name = self.cookie_name(&state_hash);
-        let cookie = cookies.iter().find(|(known, _)| *known == name);
-        let now = self.clock.now_ms();
-        let Some((_, cookie)) = cookie else {
-            return Err(Failure::OtherBrowser);
-        };
-        let taken = self.store.take_sign_in(&state_hash, now).await;
-        let Some(sign_in) = taken.map_err(Error::from)? else {
+        let bound = self.unbind(&returned, cookies).await?;
+        let Purpose::Consent(user) = bound.purpose else {
             return Err(Failure::State);
         };
-        let Purpose::Consent(user) = sign_in.purpose else {
-            return Err(Failure::State);
-        };
-        let browser = sha256(cookie.as_bytes());
-        if !sign_in
-            .browser_hash
-            .is_some_and(|bound| same(&bound, &browser))
-        {
-            return Err(Failure::OtherBrowser);
-        }
         if let Some(error) = &returned.error {
             return Err(declined(error));
         }
         let code = returned.code.as_deref().ok_or(Failure::Declined)?;
-        let proof: Proof = self.opened(&state_hash, &sign_in)?;
         let environment = self.user(user).await?.environment;
-        let (issued, identity) = self.exchange(&environment, code, &proof).await?;
+        let (issued, identity) = self.exchange(&environment, code, &bound.proof).await?;
         let refresh = issued.refresh.clone().ok_or(Failure::Rights)?;
         let call = Call {
             token: &issued.access,
@@ -243,10 +170,7 @@ impl Activation {
             me,
         };
         let consented = self.save(user, &connected).await?;
-        if let Some(invite) = proof.invite.as_deref().and_then(unhex32) {
-            // The link has served. Were this to fail, it only expires later.
-            let _ = self.store.take_sign_in(&invite, now).await;
-        }
+        self.end_link(&bound.proof).await;
         self.wake(user);
         Ok(consented)
     }
@@ -411,29 +335,6 @@ impl Activation {
             prompt: None,
         };
         Ok(self.sign_in.authorize_url(&authorize)?)
-    }
-
-    /// One name for each sign-in, so that two of them in two tabs do not disturb each other.
-    fn cookie_name(&self, state_hash: &[u8; 32]) -> String {
-        let prefix = if self.is_https() { "__Host-" } else { "" };
-        format!("{prefix}tribelink_{}", &hex(state_hash)[..16])
-    }
-
-    fn is_https(&self) -> bool {
-        self.settings.public_url.scheme() == "https"
-    }
-
-    fn opened(&self, hash: &[u8; 32], sign_in: &SignIn) -> Result<Proof, Error> {
-        let row = hash_row(hash);
-        let opened = self
-            .vault
-            .open_json(column::SIGN_IN_PROOF, &row, &sign_in.proof);
-        Ok(opened?)
-    }
-
-    fn sealed(&self, hash: &[u8; 32], proof: &Proof) -> Result<crate::store::Sealed, Error> {
-        let row = hash_row(hash);
-        Ok(self.vault.seal_json(column::SIGN_IN_PROOF, &row, proof)?)
     }
 }
 

@@ -3,14 +3,16 @@
 use tribelink_plan::ids::{EmployeeId, EnvironmentId, UserId};
 
 use super::{
-    Activation, Command, Error, employee_left, left_alert,
+    Activation, Command, Error,
+    browser::Link,
+    employee_left, left_alert,
     mailbox::{address_of, is_same_address},
     return_to, transition,
 };
 use crate::{
     random,
-    sealed::{Proof, hash_row, sha256, user_row},
-    store::{Change, Purpose, SignIn, User, UserState},
+    sealed::{Proof, user_row},
+    store::{Change, Purpose, User, UserState},
     tribe::Employee,
     vault::column,
 };
@@ -46,15 +48,7 @@ pub struct Activated {
     /// Whether the employee was unknown before.
     pub created: bool,
     /// Where consent begins, while the user waits for one.
-    pub link: Option<ConsentLink>,
-}
-
-/// Where consent begins. Whoever has it can only connect the employee's own mailbox.
-pub struct ConsentLink {
-    /// The address.
-    pub url: String,
-    /// Until when.
-    pub expires_ms: i64,
+    pub link: Option<Link>,
 }
 
 impl Activation {
@@ -108,11 +102,7 @@ impl Activation {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Refused`] with R20 after a disconnect; [`Error::Invalid`] for a
     /// text that is no address. [`Error::Remote`] and [`Error::Store`] are safe to repeat.
-    pub async fn invite(
-        &self,
-        id: UserId,
-        allow_mailbox: Option<&str>,
-    ) -> Result<ConsentLink, Error> {
+    pub async fn invite(&self, id: UserId, allow_mailbox: Option<&str>) -> Result<Link, Error> {
         let mut user = self.user(id).await?;
         transition::step(user.state, user.resume_state, Command::Invite)?;
         if let Some(address) = allow_mailbox {
@@ -252,35 +242,17 @@ impl Activation {
         Ok(employee.and_then(address_of).map(str::to_owned))
     }
 
-    async fn consent_link(
-        &self,
-        id: UserId,
-        login_hint: Option<String>,
-    ) -> Result<ConsentLink, Error> {
-        let token = random::token(self.random.as_ref());
-        let hash = sha256(token.as_bytes());
-        let valid = i64::try_from(self.settings.invite_valid.as_millis()).unwrap_or(i64::MAX);
-        let expires_ms = self.clock.now_ms().saturating_add(valid);
+    /// Whoever has it can only connect the employee's own mailbox.
+    async fn consent_link(&self, id: UserId, login_hint: Option<String>) -> Result<Link, Error> {
         let proof = Proof {
             login_hint,
             ..Proof::default()
         };
-        let row = hash_row(&hash);
-        let sign_in = SignIn {
-            purpose: Purpose::Invite(id),
-            proof: self.vault.seal_json(column::SIGN_IN_PROOF, &row, &proof)?,
-            browser_hash: None,
-            expires_ms,
-        };
-        self.commit(vec![Change::PutSignIn {
-            state_hash: hash,
-            sign_in,
-        }])
-        .await?;
-        Ok(ConsentLink {
-            url: self.settings.address(&format!("/consent/{token}")),
-            expires_ms,
+        let valid = self.settings.invite_valid;
+        self.new_link(Purpose::Invite(id), &proof, valid, |token| {
+            format!("/consent/{token}")
         })
+        .await
     }
 }
 

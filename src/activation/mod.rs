@@ -5,14 +5,17 @@
 //! - [`mailbox`]: whose mailbox is the employee's own (pure). [`return_to`]: where a browser may go
 //!   after consent (pure).
 //! - [`invite`]: activates employees and makes consent links. [`consent`]: the sign-in itself, from
-//!   the opened link to saved tokens.
-//! - [`command`]: start, pause, resume, resync, release, preview. [`disconnect`]: R20 and R22.
+//!   the opened link to saved tokens. [`browser`]: what links and sign-ins have in common.
+//! - [`command`]: start, pause, resume, resync, rebuild, release, preview. [`disconnect`]: R20 and R22.
+//! - [`connect`]: an administrator connects an environment by a sign-in at Tribe.
 //! - [`tokens`]: the access token of a mailbox, for workers.
 //!
 //! A state is only ever changed by a commit that expects the state it was read in, so two of these
 //! at once cannot both win.
 
+pub mod browser;
 pub mod command;
+pub mod connect;
 pub mod consent;
 pub mod disconnect;
 pub mod invite;

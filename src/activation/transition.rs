@@ -28,6 +28,8 @@ pub enum Command {
     Resume,
     /// Compare everything.
     Resync,
+    /// Find the links again by the stamps in Outlook, after a lost database; what exists is kept.
+    Rebuild,
     /// R17: a pass would have crossed the line (engine).
     Brake,
     /// Let go of the brake.
@@ -124,9 +126,13 @@ pub fn step(state: UserState, resume: UserState, command: Command) -> Result<Ste
         (S::Paused, C::Resume) => back(resume),
         (S::Consented | S::FirstSync | S::Live, C::Resume) => to(state),
 
-        (S::Live, C::Resync) => and_look(state, Look::Everything),
-        (S::FirstSync, C::Resync) => and_look(state, Look::FirstSync),
+        // Looking at everything lists the mailbox, which is where stamped contacts are adopted (R12).
+        (S::Live, C::Resync | C::Rebuild) => and_look(state, Look::Everything),
+        (S::FirstSync, C::Resync | C::Rebuild) => and_look(state, Look::FirstSync),
         (S::Consented, C::Resync) => no("the user was not started yet"),
+        (S::Consented, C::Rebuild) => {
+            no("the user was not started yet; its first sync finds the links by their stamps")
+        }
 
         (S::FirstSync | S::Live, C::Brake) => away(S::Braked, state),
         (S::Braked, C::Brake) => to(state),
@@ -192,18 +198,9 @@ fn refuse(rule: Rule, why: &'static str) -> Result<Step, Refusal> {
 mod tests {
     use super::*;
 
-    const STATES: [UserState; 8] = [
-        UserState::Invited,
-        UserState::Consented,
-        UserState::FirstSync,
-        UserState::Live,
-        UserState::Paused,
-        UserState::NeedsConsent,
-        UserState::Braked,
-        UserState::Disconnected,
-    ];
+    const STATES: [UserState; 8] = UserState::ALL;
 
-    const COMMANDS: [(&str, Command); 15] = [
+    const COMMANDS: [(&str, Command); 16] = [
         ("activate", Command::Activate),
         ("invite", Command::Invite),
         ("consented", Command::Consented { start: false }),
@@ -214,6 +211,7 @@ mod tests {
         ("pause", Command::Pause),
         ("resume", Command::Resume),
         ("resync", Command::Resync),
+        ("rebuild", Command::Rebuild),
         ("brake", Command::Brake),
         ("release", Command::Release),
         ("consent_lost", Command::ConsentLost),
@@ -235,6 +233,7 @@ first_sync_done|-|-|live|=|-|-|-|-R20
 pause|-|paused<consented|paused<first_sync|paused<live|=|paused|-R17|-R20
 resume|-|=|=|=|live?|-R21|-R17|-R20
 resync|-|-|=+|=?|-R19|-R21|-R17|-R20
+rebuild|-|-|=+|=?|-R19|-R21|-R17|-R20
 brake|-|-|braked<first_sync|braked<live|-|-|=|-R20
 release|-|-|-|-|-|-|live?|-R20
 consent_lost|-|needs_consent<consented|needs_consent<first_sync|needs_consent<live|=|=|=|-R20

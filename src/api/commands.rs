@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tribelink_plan::ids::UserId;
 use utoipa::ToSchema;
@@ -101,6 +102,28 @@ pub async fn resync(
     Id(id): Id<UserId>,
 ) -> Result<Json<UserView>, Problem> {
     carry_out(&api, &caller, id, Command::Resync).await
+}
+
+/// Finds a user's links again after a lost database (admin)
+///
+/// Lists the mailbox and adopts the contacts that carry this user's stamps (R12); links that exist are
+/// kept. Whatever differs afterwards is decided as after any adoption (R12a).
+#[utoipa::path(
+    post, path = "/api/v1/users/{id}/rebuild", operation_id = "commands_rebuild", tag = "users",
+    params(("id" = Uuid, Path, description = "The user")),
+    responses(
+        (status = 202, description = "The user; the search is queued", body = UserView),
+        (status = 404, description = "Unknown", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The state does not allow it; a first sync finds the links by itself", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn rebuild(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Id(id): Id<UserId>,
+) -> Result<(StatusCode, Json<UserView>), Problem> {
+    let user = carry_out(&api, &caller, id, Command::Rebuild).await?;
+    Ok((StatusCode::ACCEPTED, user))
 }
 
 /// Lets go of the brake for one pass (R17) (operator)

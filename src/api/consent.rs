@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, State},
-    response::{Html, IntoResponse, Response},
+    response::Response,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::Deserialize;
+use http::{HeaderMap, StatusCode};
 
-use super::{Api, extract::Params, page::document};
-use crate::activation::{
-    consent::{Cookie, Failure, Returned},
-    mailbox::Misfit,
+use super::{
+    Api,
+    browser::{Answer, begin, cookies, message, see_other},
+    extract::Params,
 };
+use crate::activation::{consent::Failure, mailbox::Misfit};
 
 /// Opens a consent link
 ///
@@ -30,23 +30,9 @@ use crate::activation::{
 )]
 pub async fn open(State(api): State<Arc<Api>>, Path(token): Path<String>) -> Response {
     match api.activation.open_link(&token).await {
-        Ok(begun) => {
-            let mut response = see_other(begun.authorize.as_str());
-            if let Ok(cookie) = HeaderValue::from_str(&set_cookie(&begun.cookie)) {
-                response.headers_mut().insert(header::SET_COOKIE, cookie);
-            }
-            response
-        }
+        Ok(begun) => begin(&begun),
         Err(failure) => explain(&failure),
     }
-}
-
-/// What Microsoft sends back.
-#[derive(Deserialize)]
-pub struct Answer {
-    state: Option<String>,
-    code: Option<String>,
-    error: Option<String>,
 }
 
 /// Microsoft's answer to a sign-in
@@ -74,15 +60,14 @@ pub async fn callback(
     headers: HeaderMap,
     Params(answer): Params<Answer>,
 ) -> Response {
-    let returned = Returned {
-        state: answer.state,
-        code: answer.code,
-        error: answer.error,
-    };
-    match api.activation.finish(returned, &cookies(&headers)).await {
+    match api
+        .activation
+        .finish(answer.into(), &cookies(&headers))
+        .await
+    {
         Ok(consented) => match consented.return_to {
             Some(page) => see_other(&page),
-            None => html(
+            None => message(
                 StatusCode::OK,
                 "Connected",
                 "Your Outlook address book is connected to Tribe CRM. You can close this page.",
@@ -90,33 +75,6 @@ pub async fn callback(
         },
         Err(failure) => explain(&failure),
     }
-}
-
-fn see_other(to: &str) -> Response {
-    match HeaderValue::from_str(to) {
-        Ok(to) => (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response(),
-        Err(_) => explain(&Failure::Passing),
-    }
-}
-
-/// `Lax`, since the browser comes back from another site by a link.
-fn set_cookie(cookie: &Cookie) -> String {
-    let secure = if cookie.secure { "; Secure" } else { "" };
-    format!(
-        "{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
-        cookie.name, cookie.value, cookie.max_age
-    )
-}
-
-fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
 }
 
 /// A page that says what happened and what to do; of the failure itself only what concerns people.
@@ -173,25 +131,5 @@ fn explain(failure: &Failure) -> Response {
             "The sign-in could not be finished for the moment. Open your link again in a minute.",
         ),
     };
-    html(status, "Not connected", text)
-}
-
-fn html(status: StatusCode, title: &str, text: &str) -> Response {
-    let body = format!("<h1>{title}</h1>\n<p>{text}</p>");
-    (status, Html(document(title, &body))).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cookies_of_several_headers_are_read() {
-        let mut headers = HeaderMap::new();
-        headers.append(header::COOKIE, HeaderValue::from_static("a=1; b=x=y"));
-        headers.append(header::COOKIE, HeaderValue::from_static("broken; c="));
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let expected = [pair("a", "1"), pair("b", "x=y"), pair("c", "")];
-        assert_eq!(cookies(&headers), expected);
-    }
+    message(status, "Not connected", text)
 }

@@ -35,7 +35,7 @@ use super::{described, problem::ProblemBody};
         (name = "users", description = "Employees with a mailbox: activation, state, care"),
         (name = "links", description = "Which person is which contact, and why"),
         (name = "care", description = "What waits for a decision, what failed, what was done"),
-        (name = "consent", description = "An employee's browser on its way to Microsoft and back"),
+        (name = "consent", description = "A person's browser on its way to Microsoft or Tribe and back"),
         (name = "hints", description = "Where Tribe and Microsoft Graph deliver"),
         (name = "service", description = "Health, state and environments of the service"),
     )

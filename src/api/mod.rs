@@ -7,13 +7,16 @@
 //!   [`guard`] (headers of every answer, panics, unknown routes).
 //! - One file for each resource: [`users`], [`commands`], [`preview`], [`links`], [`people`],
 //!   [`audit`], [`held`], [`parked`], [`subscriptions`], [`environments`], [`status`].
-//! - Without a token: [`webhooks`], [`consent`], [`health`], [`docs`], [`page`].
+//! - Without a token: [`webhooks`], [`health`], [`docs`], [`page`]; [`consent`] and [`connect`] over
+//!   [`browser`].
 //!
 //! Handlers translate; what they decide is decided in `intake`, `activation` and the engine.
 
 pub mod audit;
 pub mod auth;
+pub mod browser;
 pub mod commands;
+pub mod connect;
 pub mod consent;
 pub mod docs;
 pub mod environments;
@@ -112,6 +115,8 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(webhooks::lifecycle))
         .routes(routes!(consent::open))
         .routes(routes!(consent::callback))
+        .routes(routes!(connect::start))
+        .routes(routes!(connect::callback))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
@@ -121,6 +126,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(commands::pause))
         .routes(routes!(commands::resume))
         .routes(routes!(commands::resync))
+        .routes(routes!(commands::rebuild))
         .routes(routes!(commands::release))
         .routes(routes!(commands::disconnect))
         .routes(routes!(commands::consent))
@@ -136,6 +142,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(parked::retry))
         .routes(routes!(subscriptions::list))
         .routes(routes!(environments::list, environments::add))
+        .routes(routes!(connect::connect))
         .routes(routes!(status::status))
 }
 

@@ -97,17 +97,10 @@ pub async fn status(State(api): State<Arc<Api>>, _: Viewer) -> Result<Json<Statu
 }
 
 async fn users(api: &Api) -> Result<BTreeMap<&'static str, u64>, Problem> {
-    const STATES: [UserState; 8] = [
-        UserState::Invited,
-        UserState::Consented,
-        UserState::FirstSync,
-        UserState::Live,
-        UserState::Paused,
-        UserState::NeedsConsent,
-        UserState::Braked,
-        UserState::Disconnected,
-    ];
-    let mut counts: BTreeMap<_, _> = STATES.iter().map(|state| (state.name(), 0)).collect();
+    let mut counts: BTreeMap<_, _> = UserState::ALL
+        .map(|state| (state.name(), 0))
+        .into_iter()
+        .collect();
     let mut after = None;
     loop {
         let page = api.store.users(None, after, PAGE).await?;

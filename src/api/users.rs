@@ -18,7 +18,10 @@ use super::{
     problem::ProblemBody,
 };
 use crate::{
-    activation::invite::{Activate, ConsentLink, Who},
+    activation::{
+        browser::Link,
+        invite::{Activate, Who},
+    },
     environment::is_name,
     sealed::user_row,
     store::{LinkCounts, User},
@@ -216,7 +219,7 @@ pub async fn activate(
     Ok((status, Json(answer)))
 }
 
-fn link(link: Option<ConsentLink>) -> (Option<String>, Option<String>) {
+fn link(link: Option<Link>) -> (Option<String>, Option<String>) {
     link.map_or((None, None), |link| {
         (Some(link.url), Some(time(link.expires_ms)))
     })

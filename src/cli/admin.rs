@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::{
     Report,
     args::{
-        Access, ActivateArgs, AuditArgs, AuditCommand, HealthArgs, HeldCommand, ParkedCommand,
-        UsersCommand,
+        Access, ActivateArgs, AuditArgs, AuditCommand, EnvironmentsCommand, HealthArgs,
+        HeldCommand, ParkedCommand, UsersCommand,
     },
     client::Api,
     error::Error,
@@ -84,7 +84,7 @@ pub(super) async fn users(
         }
         UsersCommand::Show { id } => {
             let user = api.get(&["users", &id.to_string()], &[]).await?;
-            Ok(Report::new(user, show::record))
+            Ok(Report::new(user, show::user))
         }
         UsersCommand::Start { id, watch } => {
             let started = act(api, id, "start", json!({})).await?;
@@ -92,7 +92,7 @@ pub(super) async fn users(
                 return Ok(started);
             }
             let user = watch::first_sync(api, &id.to_string(), visible).await?;
-            Ok(Report::new(user, show::record))
+            Ok(Report::new(user, show::user))
         }
         UsersCommand::Pause { id } => act(api, id, "pause", json!({})).await,
         UsersCommand::Resume { id } => act(api, id, "resume", json!({})).await,
@@ -132,7 +132,7 @@ async fn preview(
     if !stored {
         let begun = api.post(&path, &json!({})).await?;
         if !watch {
-            return Ok(Report::new(begun, show::record));
+            return Ok(Report::new(begun, show::preview));
         }
         watch::preview(api, id, visible).await?;
     }
@@ -147,9 +147,13 @@ async fn preview(
 
 pub(super) async fn explain(api: &Api, user: Uuid, person: Uuid) -> Result<Report, Error> {
     let (user, person) = (user.to_string(), person.to_string());
-    let found = api
+    let mut found = api
         .get(&["people", &person, "explain"], &[("user", &user)])
         .await?;
+    if let Some(members) = found.as_object_mut() {
+        members.insert("user_id".to_owned(), json!(user));
+        members.insert("person_id".to_owned(), json!(person));
+    }
     Ok(Report::new(found, show::explanation))
 }
 
@@ -192,20 +196,34 @@ pub(super) async fn parked(command: Option<ParkedCommand>, api: &Api) -> Result<
 }
 
 pub(super) async fn status(api: &Api) -> Result<Report, Error> {
-    Ok(Report::new(api.get(&["status"], &[]).await?, show::record))
+    Ok(Report::new(api.get(&["status"], &[]).await?, show::status))
 }
 
 pub(super) async fn rebuild(api: &Api, user: Uuid) -> Result<Report, Error> {
     act(api, user, "rebuild", json!({})).await
 }
 
-pub(super) async fn rotate(api: &Api) -> Result<Report, Error> {
-    answer(api, &["keys", "rotate"]).await
+pub(super) async fn environments(
+    command: Option<EnvironmentsCommand>,
+    api: &Api,
+) -> Result<Report, Error> {
+    match command {
+        None => Ok(list(
+            api.all(&["environments"], &[], usize::MAX).await?,
+            show::environments,
+        )),
+        Some(EnvironmentsCommand::Connect { id }) => {
+            let link = api
+                .post(&["environments", &id, "connect"], &json!({}))
+                .await?;
+            Ok(Report::new(link, show::connection))
+        }
+    }
 }
 
 async fn act(api: &Api, id: Uuid, act: &str, body: Value) -> Result<Report, Error> {
     let user = api.post(&["users", &id.to_string(), act], &body).await?;
-    Ok(Report::new(user, show::record))
+    Ok(Report::new(user, show::user))
 }
 
 async fn answer(api: &Api, path: &[&str]) -> Result<Report, Error> {
@@ -296,7 +314,11 @@ mod tests {
             .await
             .expect("answered");
         assert_eq!(path(parked), "parked/4/retry");
-        assert_eq!(path(rotate(&api).await.expect("answered")), "keys/rotate");
+        let id = "acme".to_owned();
+        let connect = environments(Some(EnvironmentsCommand::Connect { id }), &api)
+            .await
+            .expect("answered");
+        assert_eq!(path(connect), "environments/acme/connect");
         assert_eq!(
             path(rebuild(&api, USER).await.expect("answered")),
             user("rebuild")

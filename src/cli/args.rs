@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 /// Keeps the people of a Tribe CRM and the Outlook address books of its users in step.
 #[derive(Parser)]
-#[command(name = "tribelink", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "tribelink", version, arg_required_else_help = true, after_help = AFTER)]
 pub(super) struct Cli {
     /// Configuration file [default: TRIBELINK_CONFIG, else tribelink.toml where there is one].
     #[arg(long, global = true, value_name = "FILE")]
@@ -21,44 +21,54 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 it came out · 1 it did not · 2 usage or configuration · \
-                          3 the service cannot be reached · 4 the token is missing, wrong or may \
-                          not · 5 there is no such thing";
+const AFTER: &str = "\
+Begin with `tribelink demo`; for a service of your own, `tribelink doctor` says what is still to do.
+Commands about users and what they hold ask a running service over its API.
+
+Exit codes:
+  0  it came out
+  1  it did not
+  2  usage or configuration
+  3  the service cannot be reached
+  4  the token is missing, wrong or may not
+  5  there is no such thing";
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Run the service.
-    Serve,
     /// Play the whole story on loopback, against simulated remotes.
     Demo(DemoArgs),
-    /// Run the simulated Tribe CRM and Microsoft 365 alone.
-    Sandbox(SandboxArgs),
+    /// Run the service.
+    Serve,
+    /// Check configuration, database, sign-ins, webhooks and clocks, and say what to do.
+    Doctor,
+    /// The service at a glance: users, what waits, and what needs an administrator.
+    Status(Access),
+    /// List users; activate, preview, start, pause, resume, disconnect one.
+    Users(UsersArgs),
+    /// Say why a person is or is not in a user's contacts.
+    Explain(OfPerson),
+    /// List every write and every change of a link, or undo one.
+    Audit(AuditArgs),
+    /// List changes that wait for a decision, or decide one.
+    Held(HeldArgs),
+    /// List what could not be synchronised, or try one again.
+    Parked(ParkedArgs),
+    /// List Tribe organisations, or connect one by a sign-in.
+    Environments(EnvironmentsArgs),
+    /// Find a user's links again by the stamps in Outlook, after a lost database.
+    Rebuild(OfUser),
+    /// Make a key that seals what is kept.
+    Keys(KeysArgs),
     /// Print the commented default configuration: every key, its default and its reason.
     Config,
     /// Bring the database to the schema of this version.
     Migrate,
-    /// Check configuration, database, sign-ins, webhooks and clocks, and say what to do.
-    Doctor,
     /// Ask whether the service is alive; for containers without a shell.
     Health(HealthArgs),
     /// Print the description of the API.
     Openapi(OpenApiArgs),
-    /// Users: list, activate, start, pause and the like.
-    Users(UsersArgs),
-    /// Say why a person is or is not in a user's contacts.
-    Explain(OfPerson),
-    /// Every write and every change of a link.
-    Audit(AuditArgs),
-    /// Changes that wait for a decision.
-    Held(HeldArgs),
-    /// Items that could not be synchronised.
-    Parked(ParkedArgs),
-    /// What needs an administrator.
-    Status(Access),
-    /// Find a user's links again by the stamps in Outlook, after a lost database.
-    Rebuild(OfUser),
-    /// Keys of the vault.
-    Keys(KeysArgs),
+    /// Run the simulated Tribe CRM and Microsoft 365 alone.
+    Sandbox(SandboxArgs),
 }
 
 /// Where the service is and who asks.
@@ -159,8 +169,6 @@ pub(super) enum KeysCommand {
         #[arg(long)]
         id: Option<String>,
     },
-    /// Seal everything anew under the first configured key.
-    Rotate(Access),
 }
 
 #[derive(Args)]
@@ -313,6 +321,20 @@ pub(super) enum HeldCommand {
 }
 
 #[derive(Args)]
+pub(super) struct EnvironmentsArgs {
+    #[command(flatten)]
+    pub(super) access: Access,
+    #[command(subcommand)]
+    pub(super) command: Option<EnvironmentsCommand>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum EnvironmentsCommand {
+    /// Make a link that connects it by an administrator's sign-in at Tribe.
+    Connect { id: String },
+}
+
+#[derive(Args)]
 pub(super) struct ParkedArgs {
     #[command(flatten)]
     pub(super) access: Access,
@@ -372,7 +394,8 @@ mod tests {
             "status",
             "rebuild --user ID",
             "keys new --id k2",
-            "keys rotate --token t",
+            "environments",
+            "environments connect default",
         ] {
             let words = line
                 .split_whitespace()
@@ -388,6 +411,7 @@ mod tests {
             "sandbox --tls-cert c",
             "users activate",
             "explain --user 1 --person 2",
+            "keys rotate",
         ] {
             let words = std::iter::once("tribelink").chain(line.split_whitespace());
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

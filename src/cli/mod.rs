@@ -7,7 +7,7 @@
 //! - [`args`]: the commands and their arguments.
 //! - [`error`]: what can go wrong, what to do next, and the exit codes.
 //! - [`client`]: the admin API over HTTP. [`admin`]: the commands that use it. [`watch`]: progress.
-//! - [`show`]: values as tables and sentences (pure).
+//! - [`show`]: answers in words (pure), over [`table`].
 //! - [`run`]: where the long-running commands meet the rest of the program.
 
 mod admin;
@@ -16,6 +16,7 @@ mod client;
 mod error;
 mod run;
 mod show;
+mod table;
 mod watch;
 
 use std::{
@@ -119,9 +120,6 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
         }
         Command::Keys(keys) => match keys.command {
             KeysCommand::New { id } => Ok(Some(new_key(id))),
-            KeysCommand::Rotate(access) => {
-                admin::rotate(&admin::api(access, config)?).await.map(Some)
-            }
         },
         Command::Users(users) => {
             let api = admin::api(users.access, config)?;
@@ -146,6 +144,10 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
         Command::Parked(args) => {
             let api = admin::api(args.access, config)?;
             admin::parked(args.command, &api).await.map(Some)
+        }
+        Command::Environments(args) => {
+            let api = admin::api(args.access, config)?;
+            admin::environments(args.command, &api).await.map(Some)
         }
         Command::Status(access) => admin::status(&admin::api(access, config)?).await.map(Some),
     }

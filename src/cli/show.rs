@@ -1,108 +1,237 @@
-//! Values as tables and sentences for people.
+//! Answers of the API in words for people (pure).
 
 use std::fmt::Write;
 
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
+use tribelink_plan::rule::Rule;
+
+use super::table::{cell, clean, counted, items, lines, table, waited};
 
 /// Users.
 pub(super) fn users(value: &Value) -> String {
-    table(
-        value,
-        &[
-            "id",
-            "state",
-            "reason",
-            "environment",
-            "employee_id",
-            "mailbox",
-        ],
-        "users",
-    )
+    let columns = [
+        "id",
+        "state",
+        "reason",
+        "environment",
+        "mailbox",
+        "employee_id",
+    ];
+    table(items(value), &columns, ("user", "users"))
+}
+
+/// One user, as far as the answer tells of it.
+pub(super) fn user(value: &Value) -> String {
+    let of = |name: &str| cell(&value[name]);
+    let number = |value: &Value| value.as_u64();
+    let counts = &value["counts"];
+    let people = number(&counts["in_sync"]).map(|in_sync| {
+        let rest = |name: &str, word: &str| format!(", {} {word}", cell(&counts[name]));
+        let words = [
+            ("sleeping", "asleep"),
+            ("held", "held"),
+            ("failing", "failing"),
+        ];
+        let rest: String = words.map(|(name, word)| rest(name, word)).concat();
+        format!("{in_sync} in step{rest}")
+    });
+    let pair = |value: &Value, one: &str, all: &str| {
+        let (one, all) = (number(&value[one])?, number(&value[all])?);
+        Some(format!("{one} of {all}"))
+    };
+    let backlog = number(&value["backlog"]).map(|hints| {
+        let oldest = number(&value["lag_ms"]).filter(|_| hints > 0);
+        let oldest = oldest.map_or(String::new(), |ms| {
+            format!(", the oldest for {}", waited(ms))
+        });
+        format!("{}{oldest}", counted(hints, ("hint", "hints")))
+    });
+    let braked = pair(&value["braked"], "changes", "links");
+    let braked = braked.map(|pair| format!("{pair} links would have lost something"));
+    let reason = Some(of("reason")).filter(|reason| !reason.is_empty());
+    let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
+    lines(&[
+        ("user", of("id")),
+        ("state", of("state") + &reason),
+        ("mailbox", of("mailbox")),
+        ("employee", of("employee_id")),
+        ("environment", of("environment")),
+        ("activated", of("created_at")),
+        ("people", people.unwrap_or_default()),
+        (
+            "progress",
+            pair(&value["progress"], "done", "total").unwrap_or_default(),
+        ),
+        ("held back", braked.unwrap_or_default()),
+        ("waiting", backlog.unwrap_or_default()),
+        ("last in step", of("last_proven_at")),
+        ("notified until", of("subscription_expires_at")),
+    ])
 }
 
 /// Links.
 pub(super) fn links(value: &Value) -> String {
-    table(value, &["id", "person_id", "contact_id", "state"], "links")
+    let columns = ["person_id", "state", "contact_id"];
+    table(items(value), &columns, ("link", "links"))
 }
 
 /// Audit lines.
 pub(super) fn audit(value: &Value) -> String {
-    table(
-        value,
-        &[
-            "id",
-            "at",
-            "user_id",
-            "person_id",
-            "rule",
-            "direction",
-            "cause",
-            "fields",
-        ],
-        "lines",
-    )
+    let columns = [
+        "id",
+        "at",
+        "user_id",
+        "person_id",
+        "rule",
+        "direction",
+        "cause",
+        "fields",
+    ];
+    table(items(value), &columns, ("line", "lines"))
 }
 
 /// Held changes.
 pub(super) fn held(value: &Value) -> String {
-    table(
-        value,
-        &["id", "rule", "user_id", "person_id", "fields"],
-        "held changes",
-    )
+    let columns = ["id", "rule", "user_id", "person_id", "fields"];
+    table(items(value), &columns, ("held change", "held changes"))
 }
 
 /// Parked items.
 pub(super) fn parked(value: &Value) -> String {
-    table(
-        value,
-        &["id", "user_id", "person_id", "reason", "attempts"],
-        "parked items",
-    )
+    let columns = ["id", "user_id", "person_id", "reason", "attempts"];
+    table(items(value), &columns, ("parked item", "parked items"))
+}
+
+/// Environments.
+pub(super) fn environments(value: &Value) -> String {
+    let columns = [
+        "id",
+        "organization_id",
+        "polled_at",
+        "swept_at",
+        "throttled_until",
+    ];
+    table(items(value), &columns, ("environment", "environments"))
 }
 
 /// A preview.
 pub(super) fn preview(value: &Value) -> String {
+    if value["state"] != "ready" {
+        return "The preview is being made. --watch waits for it, --stored shows what there is."
+            .to_owned();
+    }
     let count = |name: &str| cell(&value[name]);
-    let head = format!(
-        "{}: {} to create, {} to adopt, {} to skip, {} in all\n",
-        cell(&value["state"]),
+    format!(
+        "{} to create, {} to adopt, {} to skip\n\n{}",
         count("create"),
         count("adopt"),
         count("skip"),
-        count("total"),
-    );
-    head + &table(value, &["person_id", "action", "rule", "reason"], "people")
+        table(
+            items(value),
+            &["person_id", "action", "rule", "reason"],
+            ("person", "people")
+        )
+    )
 }
 
-/// An explanation.
+/// An explanation; `user_id` and `person_id` say of whom.
 pub(super) fn explanation(value: &Value) -> String {
+    let code = cell(&value["rule"]);
+    let sentence = Rule::from_code(&code).map_or("", Rule::sentence);
     let eligible = if value["eligible"] == true {
-        "eligible"
+        "yes"
     } else {
-        "not eligible"
+        "no"
     };
-    let mut text = format!("{}: {eligible}\n", cell(&value["rule"]));
-    for condition in value["conditions"].as_array().into_iter().flatten() {
+    let mut text = format!("{code}: {sentence}\n\n");
+    text += &lines(&[
+        ("user", cell(&value["user_id"])),
+        ("person", cell(&value["person_id"])),
+        ("eligible", eligible.to_owned()),
+    ]);
+    text.push('\n');
+    let conditions = value["conditions"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    let width = conditions
+        .iter()
+        .map(|condition| cell(&condition["name"]).chars().count())
+        .max()
+        .unwrap_or(0);
+    if !conditions.is_empty() {
+        text.push('\n');
+    }
+    for condition in conditions {
         let mark = if condition["holds"] == true {
             "✓"
         } else {
             "✗"
         };
-        let _ = writeln!(
-            text,
-            "  {mark} {}  {}",
-            cell(&condition["name"]),
-            cell(&condition["detail"])
-        );
+        let (name, detail) = (cell(&condition["name"]), cell(&condition["detail"]));
+        let _ = writeln!(text, "  {mark} {name:<width$}  {detail}");
     }
     let wishes = value["would_sync_if"].as_array().into_iter().flatten();
     let wishes: Vec<String> = wishes.map(|wish| format!("  - {}", cell(wish))).collect();
     if !wishes.is_empty() {
-        let _ = writeln!(text, "would be synchronised if:\n{}", wishes.join("\n"));
+        let _ = writeln!(
+            text,
+            "\nIt would be synchronised if:\n{}",
+            wishes.join("\n")
+        );
     }
     text.trim_end().to_owned()
+}
+
+/// The state of the service.
+pub(super) fn status(value: &Value) -> String {
+    let states: Vec<(&String, u64)> = value["users"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(state, count)| Some((state, count.as_u64()?)))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    let all: u64 = states.iter().map(|(_, count)| count).sum();
+    let named: Vec<String> = states
+        .iter()
+        .map(|(state, count)| format!("{count} {}", clean(state)))
+        .collect();
+    let mut text = format!("tribelink {}\n", cell(&value["version"]));
+    text += &match named.is_empty() {
+        true => "no users".to_owned(),
+        false => format!("{}: {}", counted(all, ("user", "users")), named.join(", ")),
+    };
+    for waits in value["backlog"].as_array().into_iter().flatten() {
+        let hints = waits["hints"].as_u64().unwrap_or(0);
+        let environment = cell(&waits["environment"]);
+        let words = match hints {
+            0 => "nothing waits".to_owned(),
+            hints => {
+                let oldest = waited(waits["lag_ms"].as_u64().unwrap_or(0));
+                let verb = if hints == 1 { "waits" } else { "wait" };
+                let hints = counted(hints, ("hint", "hints"));
+                format!("{hints} {verb}, the oldest for {oldest}")
+            }
+        };
+        let _ = write!(text, "\nenvironment {environment}: {words}");
+    }
+    let alerts = value["alerts"].as_array().map_or(&[][..], Vec::as_slice);
+    if alerts.is_empty() {
+        return text + "\nnothing needs an administrator";
+    }
+    let count = counted(alerts.len() as u64, ("alert", "alerts"));
+    let _ = write!(text, "\n\n{count} for an administrator:");
+    for alert in alerts {
+        let of = |name: &str| cell(&alert[name]);
+        let user = Some(of("user_id")).filter(|user| !user.is_empty());
+        let user = user.map_or(String::new(), |user| format!(", user {user}"));
+        let (since, environment, message) = (of("since"), of("environment"), of("message"));
+        let _ = write!(
+            text,
+            "\n- since {since}, environment {environment}{user}\n  {message}"
+        );
+    }
+    text
 }
 
 /// What `doctor` found.
@@ -130,35 +259,35 @@ pub(super) fn checks(value: &Value) -> String {
 
 /// A consent link, on a line of its own so that it can be copied.
 pub(super) fn invitation(value: &Value) -> String {
+    let about = user(value);
     let link = match value["consent_url"].as_str() {
-        Some(link) => format!("\nSend this link to the employee:\n{}", clean(link)),
-        None => String::new(),
+        Some(link) => {
+            let until = cell(&value["expires_at"]);
+            let link = clean(link);
+            format!("\nSend this link to the employee; it can be opened until {until}:\n{link}")
+        }
+        None => "\nIt needs no consent now.".to_owned(),
     };
-    without(value, "consent_url") + &link
+    (about + &link).trim_start().to_owned()
 }
 
-/// Any object: a line for each member, nested ones by dotted names.
+/// A link for an administrator's own browser.
+pub(super) fn connection(value: &Value) -> String {
+    let (link, until) = (cell(&value["connect_url"]), cell(&value["expires_at"]));
+    format!("Open this link and sign in at Tribe; it can be opened until {until}:\n{link}")
+}
+
+/// Any other object: a line for each member, nested ones by dotted names.
 pub(super) fn record(value: &Value) -> String {
-    without(value, "")
-}
-
-fn without(value: &Value, left_out: &str) -> String {
     let mut rows = Vec::new();
     flatten("", value, &mut rows);
-    rows.retain(|(name, _)| name != left_out);
-    let width = rows
+    let rows: Vec<(&str, String)> = rows
         .iter()
-        .map(|(name, _)| name.chars().count())
-        .max()
-        .unwrap_or(0);
-    let lines: Vec<String> = rows
-        .iter()
-        .map(|(name, text)| format!("{name:<width$}  {text}"))
+        .map(|(name, text)| (name.as_str(), text.clone()))
         .collect();
-    if lines.is_empty() {
-        "done".to_owned()
-    } else {
-        lines.join("\n")
+    match lines(&rows) {
+        nothing if nothing.is_empty() => "done".to_owned(),
+        text => text,
     }
 }
 
@@ -184,86 +313,11 @@ fn flatten(prefix: &str, value: &Value, rows: &mut Vec<(String, String)>) {
     }
 }
 
-/// A list as a table. A column that no item fills is left out.
-fn table(value: &Value, columns: &[&str], what: &str) -> String {
-    let items: &[Value] = value["items"].as_array().map_or(&[], Vec::as_slice);
-    if items.is_empty() {
-        return format!("no {what}");
-    }
-    let filled: Vec<&&str> = columns
-        .iter()
-        .filter(|column| items.iter().any(|item| !cell(&item[**column]).is_empty()))
-        .collect();
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(filled.iter().map(|column| column.to_uppercase()));
-    for item in items {
-        table.add_row(filled.iter().map(|column| cell(&item[**column])));
-    }
-    format!("{}\n{} {what}", table.trim_fmt(), items.len())
-}
-
-/// A value in one cell.
-fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => clean(text),
-        Value::Array(items) => items
-            .iter()
-            .map(named)
-            .filter(|text| !text.is_empty())
-            .collect::<Vec<_>>()
-            .join(", "),
-        Value::Object(_) => named(value),
-        other => other.to_string(),
-    }
-}
-
-/// A field of an audit line by its name; values have no place in a table.
-fn named(value: &Value) -> String {
-    match value {
-        Value::Object(members) => members.get("name").map(cell).unwrap_or_default(),
-        other => cell(other),
-    }
-}
-
-/// What people typed elsewhere may hold control characters, which a terminal would obey.
-fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_list_is_a_table_without_empty_columns() {
-        let list = json!({ "items": [
-            { "id": "u1", "state": "live", "reason": null },
-            { "id": "u2", "state": "paused", "reason": null },
-        ]});
-        let shown = users(&list);
-        let lines: Vec<Vec<&str>> = shown
-            .lines()
-            .map(|line| line.split_whitespace().collect())
-            .collect();
-        assert_eq!(
-            lines,
-            [
-                vec!["ID", "STATE"],
-                vec!["u1", "live"],
-                vec!["u2", "paused"],
-                vec!["2", "users"],
-            ]
-        );
-        assert_eq!(users(&json!({ "items": [] })), "no users");
-    }
 
     #[test]
     fn an_audit_line_shows_names_of_fields_and_never_their_values() {
@@ -283,7 +337,11 @@ mod tests {
         for shown in [
             parked(&json!({ "items": [{ "id": 1, "reason": evil }] })),
             record(&json!({ evil: { "a": evil } })),
+            user(&json!({ "id": evil, "reason": evil })),
             invitation(&json!({ "consent_url": evil })),
+            connection(&json!({ "connect_url": evil })),
+            explanation(&json!({ "rule": evil, "conditions": [{ "name": evil }] })),
+            status(&json!({ "users": { evil: 1 }, "alerts": [{ "message": evil }] })),
             checks(&json!({ "checks": [{ "name": "a", "status": "ok", "detail": evil }] })),
         ] {
             assert!(!shown.contains('\u{1b}'), "{shown:?}");
@@ -293,22 +351,99 @@ mod tests {
     #[test]
     fn an_explanation_says_what_holds_and_what_would_help() {
         let shown = explanation(&json!({
-            "rule": "R9", "eligible": false,
-            "conditions": [{ "name": "manager", "holds": false, "detail": "another employee" }],
+            "user_id": "u", "person_id": "p", "rule": "R9", "eligible": false,
+            "conditions": [
+                { "name": "manager", "holds": false, "detail": "another employee" },
+                { "name": "link", "holds": true, "detail": "in force" },
+            ],
             "would_sync_if": ["the user were the manager"],
         }));
+        let expected = [
+            "R9: The person is no longer eligible: the link sleeps, nothing is deleted.",
+            "",
+            "user      u",
+            "person    p",
+            "eligible  no",
+            "",
+            "  ✗ manager  another employee",
+            "  ✓ link     in force",
+            "",
+            "It would be synchronised if:",
+            "  - the user were the manager",
+        ];
+        assert_eq!(shown.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_state_at_a_glance_is_a_few_sentences() {
+        let quiet = json!({
+            "version": "1.0", "users": { "live": 1, "paused": 0 }, "alerts": [],
+            "backlog": [{ "environment": "default", "hints": 0, "lag_ms": 0 }],
+        });
         assert_eq!(
-            shown,
-            "R9: not eligible\n  ✗ manager  another employee\nwould be synchronised if:\n  - the user were the manager"
+            status(&quiet),
+            "tribelink 1.0\n1 user: 1 live\nenvironment default: nothing waits\n\
+             nothing needs an administrator"
         );
+        let busy = json!({
+            "version": "1.0", "users": { "live": 2, "paused": 1 },
+            "backlog": [{ "environment": "a", "hints": 3, "lag_ms": 5_000 }],
+            "alerts": [{ "key": "k", "environment": "a", "user_id": "u", "message": "Do this.",
+                         "since": "2026-11-24T10:14:03.5Z" }],
+        });
+        assert_eq!(
+            status(&busy),
+            "tribelink 1.0\n3 users: 2 live, 1 paused\nenvironment a: 3 hints wait, the oldest for \
+             5 seconds\n\n1 alert for an administrator:\n- since 2026-11-24 10:14:03Z, environment \
+             a, user u\n  Do this."
+        );
+    }
+
+    #[test]
+    fn a_user_is_told_as_far_as_it_is_known() {
+        let bare = json!({ "id": "u", "state": "disconnected", "reason": "employee_left" });
+        assert_eq!(user(&bare), "user   u\nstate  disconnected (employee_left)");
+        let whole = user(&json!({
+            "id": "u", "state": "braked", "counts": { "in_sync": 4, "sleeping": 1, "held": 0, "failing": 2 },
+            "progress": { "done": 3, "total": 9 }, "braked": { "changes": 30, "links": 40 },
+            "backlog": 1, "lag_ms": 61_000, "last_proven_at": "2026-11-24T10:14:03Z",
+        }));
+        for words in [
+            "4 in step, 1 asleep, 0 held, 2 failing",
+            "3 of 9",
+            "30 of 40 links would have lost something",
+            "1 hint, the oldest for 61 seconds",
+            "2026-11-24 10:14:03Z",
+        ] {
+            assert!(whole.contains(words), "{words}: {whole}");
+        }
+    }
+
+    #[test]
+    fn a_preview_that_is_not_ready_says_how_to_see_it() {
+        assert!(preview(&json!({ "state": "running" })).contains("--watch"));
+        let ready = preview(&json!({
+            "state": "ready", "create": 1, "adopt": 0, "skip": 0,
+            "items": [{ "person_id": "p", "action": "create", "rule": "R1", "reason": "new" }],
+        }));
+        assert!(ready.starts_with("1 to create, 0 to adopt, 0 to skip\n"));
+        assert!(ready.ends_with("\n1 person"));
+    }
+
+    #[test]
+    fn links_stand_alone_on_their_line() {
+        let invited = invitation(&json!({ "id": "u", "consent_url": "https://a/b" }));
+        assert_eq!(invited.lines().last(), Some("https://a/b"));
+        let connect = connection(&json!({ "connect_url": "https://a/c" }));
+        assert_eq!(connect.lines().last(), Some("https://a/c"));
     }
 
     #[test]
     fn a_record_names_nested_members() {
         let shown =
-            record(&json!({ "id": "u", "counts": { "linked": 3 }, "alerts": [{ "key": "k" }] }));
+            record(&json!({ "id": "u", "counts": { "linked": 3 }, "rows": [{ "key": "k" }] }));
         assert!(
-            shown.contains("counts.linked  3") && shown.contains("alerts.1.key"),
+            shown.contains("counts.linked  3") && shown.contains("rows.1.key"),
             "{shown}"
         );
         assert_eq!(record(&Value::Null), "done");

@@ -153,7 +153,7 @@ fn of_failure(name: &'static str, error: &remote::Error, secret: &str, right: &s
         Error::ConsentNeeded(_) => Check::fail(
             name,
             detail,
-            "an administrator must connect it again, from the page",
+            "an administrator must sign in: tribelink environments connect default",
         ),
         Error::Forbidden(_) => Check::fail(name, detail, right),
         Error::Throttled { .. } => Check::warn(name, detail, "wait and run doctor again"),

@@ -200,6 +200,18 @@ pub enum UserState {
 }
 
 impl UserState {
+    /// Every state, in the order of a user's life.
+    pub const ALL: [UserState; 8] = [
+        UserState::Invited,
+        UserState::Consented,
+        UserState::FirstSync,
+        UserState::Live,
+        UserState::Paused,
+        UserState::NeedsConsent,
+        UserState::Braked,
+        UserState::Disconnected,
+    ];
+
     /// The contract's word.
     pub fn name(self) -> &'static str {
         match self {
@@ -216,18 +228,9 @@ impl UserState {
 
     /// The state of that word.
     pub fn from_name(name: &str) -> Option<UserState> {
-        [
-            UserState::Invited,
-            UserState::Consented,
-            UserState::FirstSync,
-            UserState::Live,
-            UserState::Paused,
-            UserState::NeedsConsent,
-            UserState::Braked,
-            UserState::Disconnected,
-        ]
-        .into_iter()
-        .find(|state| state.name() == name)
+        UserState::ALL
+            .into_iter()
+            .find(|state| state.name() == name)
     }
 
     /// Whether the mailbox worker works on this user's hints: previews are planned in `consented`.

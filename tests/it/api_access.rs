@@ -8,10 +8,11 @@ use serde_json::json;
 use crate::app::TestApp;
 
 /// The weakest role of every admin route.
-const ROLES: [(&str, &str, &str); 25] = [
+const ROLES: [(&str, &str, &str); 27] = [
     ("get", "/api/v1/audit", "viewer"),
     ("get", "/api/v1/environments", "viewer"),
     ("post", "/api/v1/environments", "admin"),
+    ("post", "/api/v1/environments/{id}/connect", "admin"),
     ("get", "/api/v1/held", "viewer"),
     ("post", "/api/v1/held/{id}/accept", "operator"),
     ("post", "/api/v1/held/{id}/reject", "operator"),
@@ -30,6 +31,7 @@ const ROLES: [(&str, &str, &str); 25] = [
     ("post", "/api/v1/users/{id}/pause", "operator"),
     ("get", "/api/v1/users/{id}/preview", "viewer"),
     ("post", "/api/v1/users/{id}/preview", "operator"),
+    ("post", "/api/v1/users/{id}/rebuild", "admin"),
     ("post", "/api/v1/users/{id}/release", "operator"),
     ("post", "/api/v1/users/{id}/resume", "operator"),
     ("post", "/api/v1/users/{id}/resync", "operator"),

@@ -433,3 +433,30 @@ async fn lists_come_in_pages() {
     sorted.dedup();
     assert_eq!(sorted, seen);
 }
+
+#[tokio::test]
+async fn a_rebuild_looks_at_everything_and_keeps_the_links() {
+    let app = TestApp::new().await;
+    let (id, link) = app.invited(false).await;
+    let path = format!("/api/v1/users/{id}/rebuild");
+    app.post(&path, json!({})).await.is(409);
+    app.sign_in(&link, "o10").await.is(200);
+    let early = app.post(&path, json!({})).await.is(409).json();
+    assert!(early["detail"].as_str().unwrap().contains("first sync"));
+    app.post(&format!("/api/v1/users/{id}/start"), json!({}))
+        .await
+        .is(200);
+    app.api
+        .activation
+        .command(id, tribelink::activation::Command::FirstSyncDone)
+        .await
+        .unwrap();
+    let before = app.hints(id).await.len();
+    let answer = app.post(&path, json!({})).await.is(202).json();
+    assert_eq!(answer["state"], "live");
+    let hints = app.hints(id).await;
+    assert_eq!(hints.len(), before + 1);
+    assert_eq!(hints[before].hint.target, Target::Resync);
+    let nobody = format!("/api/v1/users/{}/rebuild", uuid::Uuid::from_u128(1));
+    app.post(&nobody, json!({})).await.is(404);
+}

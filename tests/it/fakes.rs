@@ -18,8 +18,8 @@ use tribelink::{
         Authorize, Call, ContactPage, DeltaPage, Done, Folder, Identity, Issued, Me,
         NewSubscription, Op, Outlook, SignIn, SubscriptionInfo,
     },
+    ports::{CannotConnect, Crms, Wake},
     ports::{Condition, Explainer, Explanation},
-    ports::{Crms, Wake},
     random::Random,
     remote::Error,
     store::{Lane, User},
@@ -231,6 +231,27 @@ impl Crms for FakeCrms {
     async fn crm(&self, environment: &EnvironmentId) -> Result<Option<Arc<dyn Crm>>, Error> {
         let is_known = self.names.contains(&environment.as_str());
         Ok(is_known.then(|| self.crm.clone() as Arc<dyn Crm>))
+    }
+
+    async fn authorize_url(
+        &self,
+        environment: &EnvironmentId,
+        _: &str,
+        _: &str,
+    ) -> Result<url::Url, CannotConnect> {
+        match self.names.contains(&environment.as_str()) {
+            true => Err(CannotConnect::NotByCode),
+            false => Err(CannotConnect::Unknown),
+        }
+    }
+
+    async fn connect(
+        &self,
+        environment: &EnvironmentId,
+        _: &str,
+        _: &str,
+    ) -> Result<(), CannotConnect> {
+        self.authorize_url(environment, "", "").await.map(drop)
     }
 }
 

@@ -3,6 +3,7 @@
 //! # Map
 //! - `api_*`, `activation_*`: routes and the life of users, over [`app`] with [`fakes`] of both remotes.
 //! - `clients_*`: both clients against HTTP servers that answer as the references say.
+//! - `connect`: an environment connected by a sign-in, against the sandbox.
 //! - [`demo`]: the program's own story, as its users start it.
 //! - [`store`]: one contract suite over every store.
 
@@ -26,6 +27,7 @@ mod clients_sign_in;
 mod clients_transport;
 mod clients_tribe;
 mod clients_tribe_tokens;
+mod connect;
 mod demo;
 mod fakes;
 mod store;

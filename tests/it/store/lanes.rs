@@ -76,17 +76,7 @@ pub(super) async fn due_by_hint_chore_and_state_longest_due_first(store: &Fixtur
 pub(super) async fn hints_make_a_mailbox_due_in_the_states_that_work(store: &Fixture) {
     store.people().await;
     store.add_hints(vec![hint("a", Some(1), 5)]).await.unwrap();
-    let states = [
-        UserState::Invited,
-        UserState::Consented,
-        UserState::FirstSync,
-        UserState::Live,
-        UserState::Paused,
-        UserState::NeedsConsent,
-        UserState::Braked,
-        UserState::Disconnected,
-    ];
-    for state in states {
+    for state in UserState::ALL {
         let mut user = store.user(user_id(1)).await.unwrap().unwrap();
         user.state = state;
         user.chores_due_ms = i64::MAX;

@@ -1,0 +1,88 @@
+//! What the browsers of people get: redirects, cookies and plain pages.
+
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+
+use super::{Problem, page::document};
+use crate::activation::browser::{Begun, Cookie, Returned};
+
+/// What a sign-in sends back.
+#[derive(Deserialize)]
+pub struct Answer {
+    state: Option<String>,
+    code: Option<String>,
+    error: Option<String>,
+}
+
+impl From<Answer> for Returned {
+    fn from(answer: Answer) -> Returned {
+        Returned {
+            state: answer.state,
+            code: answer.code,
+            error: answer.error,
+        }
+    }
+}
+
+/// Sends the browser to a sign-in, bound by a cookie.
+pub(super) fn begin(begun: &Begun) -> Response {
+    let mut response = see_other(begun.authorize.as_str());
+    match HeaderValue::from_str(&set_cookie(&begun.cookie)) {
+        Ok(cookie) => {
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+            response
+        }
+        Err(error) => Problem::internal(&error).into_response(),
+    }
+}
+
+/// Sends the browser elsewhere.
+pub(super) fn see_other(to: &str) -> Response {
+    match HeaderValue::from_str(to) {
+        Ok(to) => (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response(),
+        Err(error) => Problem::internal(&error).into_response(),
+    }
+}
+
+/// `Lax`, since the browser comes back from another site by a link.
+fn set_cookie(cookie: &Cookie) -> String {
+    let secure = if cookie.secure { "; Secure" } else { "" };
+    format!(
+        "{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
+        cookie.name, cookie.value, cookie.max_age
+    )
+}
+
+/// The cookies of a request.
+pub(super) fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// A page with a title and a paragraph: this program's own texts, never anybody's input.
+pub(super) fn message(status: StatusCode, title: &str, text: &str) -> Response {
+    let body = format!("<h1>{title}</h1>\n<p>{text}</p>");
+    (status, Html(document(title, &body))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_of_several_headers_are_read() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("a=1; b=x=y"));
+        headers.append(header::COOKIE, HeaderValue::from_static("broken; c="));
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let expected = [pair("a", "1"), pair("b", "x=y"), pair("c", "")];
+        assert_eq!(cookies(&headers), expected);
+    }
+}
