@@ -145,8 +145,18 @@ pub(crate) fn differences(
     }
     rows.into_iter()
         .filter(|(slot, tribe, outlook)| canonical(slot, tribe) != canonical(slot, outlook))
+        // Outlook derives initials where none are given; they stay Outlook's own.
+        .filter(|(slot, tribe, outlook)| {
+            !(*slot == "initials" && tribe.is_empty() && are_derived(outlook))
+        })
         .map(|(slot, tribe, outlook)| (slot, tribe.to_owned(), outlook))
         .collect()
+}
+
+/// Whether initials may be Outlook's own work; those that people type in a simulation have digits.
+pub(crate) fn are_derived(initials: &str) -> bool {
+    !initials.is_empty()
+        && initials.chars().all(|c| c.is_alphabetic() || c == '.')
 }
 
 /// When two values count as the same.
