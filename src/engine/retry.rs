@@ -7,6 +7,10 @@ use crate::remote;
 /// A person that failed this often is parked (with these waits: after about ten minutes).
 pub const ATTEMPTS: u32 = 10;
 
+/// As many attempts as a remote that is down as a whole can bring about: nobody is parked for it,
+/// and there is one left for the person's own failure afterwards.
+pub const OUTAGE_ATTEMPTS: u32 = ATTEMPTS - 2;
+
 /// The longest wait between two tries, in milliseconds.
 const LONGEST_MS: i64 = 300_000;
 
@@ -25,6 +29,16 @@ pub fn backoff_ms(attempts: u32, chance: u8) -> i64 {
     let doubled = 500_i64.saturating_mul(1_i64 << attempts.min(20));
     let base = doubled.min(LONGEST_MS);
     base + base * i64::from(chance) / 1024
+}
+
+/// Whether a remote failed as a whole, rather than at something that one person brings along.
+pub fn is_outage(error: &remote::Error) -> bool {
+    matches!(
+        error,
+        remote::Error::Throttled { .. }
+            | remote::Error::Transient(_)
+            | remote::Error::OutcomeUnknown(_)
+    )
 }
 
 /// What to do about one person's failure after `attempts` earlier ones.

@@ -39,6 +39,7 @@ struct State {
     running: BTreeSet<Lane>,
     resting: BTreeMap<Lane, i64>,
     failures: BTreeMap<Lane, u32>,
+    setbacks: BTreeMap<Lane, u32>,
     stopped: BTreeSet<UserId>,
 }
 
@@ -50,6 +51,20 @@ impl Scheduler {
     /// Whether a user was disconnected while its job runs.
     pub(crate) fn is_stopped(&self, user: UserId) -> bool {
         self.state().stopped.contains(&user)
+    }
+
+    /// A lane's chores were put off once more; answers how often they were before.
+    pub(crate) fn setback(&self, lane: &Lane) -> u32 {
+        let mut state = self.state();
+        let known = state.setbacks.entry(lane.clone()).or_default();
+        let before = *known;
+        *known = before.saturating_add(1);
+        before
+    }
+
+    /// A lane's chores came to their end.
+    pub(crate) fn recovered(&self, lane: &Lane) {
+        self.state().setbacks.remove(lane);
     }
 
     fn finish(&self, lane: &Lane, outcome: &Result<(), Error>, now_ms: i64) {

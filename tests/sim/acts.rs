@@ -131,7 +131,7 @@ impl Actor<'_> {
             .map(|(n, person, contact)| (*n, person.clone(), (*contact).clone()))
     }
 
-    fn note(&mut self, side: Side, person: &str, contact: &str, slot: &'static str, value: &str) {
+    fn note(&mut self, side: Side, person: &str, slot: &'static str, value: &str) {
         let at_ms = self.world.at();
         self.world
             .tell(&format!("{side:?} {person} {slot} = {value:?}"));
@@ -141,7 +141,6 @@ impl Actor<'_> {
             person: person.to_owned(),
             slot,
             value: value.to_owned(),
-            contact: contact.to_owned(),
         });
     }
 
@@ -208,7 +207,7 @@ impl Actor<'_> {
         };
         let path = format!("/tribe/records/{record}");
         let person = person.as_str().expect("an id").to_owned();
-        self.note(Side::Tribe, &person, record, slot, value);
+        self.note(Side::Tribe, &person, slot, value);
         self.world
             .control(Method::POST, &path, json!({ property: shown }))
             .await;
@@ -278,7 +277,7 @@ impl Actor<'_> {
             _ if value.is_empty() => Value::Null,
             _ => json!(value),
         };
-        self.note(Side::Outlook(user), person, id, slot, value);
+        self.note(Side::Outlook(user), person, slot, value);
         self.patch(user, id, json!({ slot: change })).await;
         self.world.story.count("edit outlook");
     }
@@ -405,7 +404,7 @@ impl Actor<'_> {
         list.swap(0, 1);
         let first = list[0]["address"].as_str().unwrap_or_default().to_owned();
         let id = contact["id"].as_str().expect("an id").to_owned();
-        self.note(Side::Outlook(user), &person, &id, "emailAddresses", &first);
+        self.note(Side::Outlook(user), &person, "emailAddresses", &first);
         self.patch(user, &id, json!({ "emailAddresses": list }))
             .await;
         self.model.extras.retain(|(_, contact, _)| *contact != id);

@@ -56,12 +56,14 @@ fn seeds() {
         number("SIM_FROM").unwrap_or(1),
         number("SIM_SEEDS").unwrap_or(SEEDS),
     );
-    let t0=std::time::Instant::now();
+    let t0 = std::time::Instant::now();
     let mut failed: Vec<(u64, String)> = Vec::new();
     let mut counts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for seed in from..from + count {
         let outcome = run::run(seed);
-        if std::env::var("SIM_TIMES").is_ok() { println!("{seed} {:?} {}", t0.elapsed(), outcome.story.trace().len()); }
+        if std::env::var("SIM_TIMES").is_ok() {
+            println!("{seed} {:?} {}", t0.elapsed(), outcome.story.trace().len());
+        }
         for (what, times) in outcome.story.counts() {
             let known = counts.entry(what).or_default();
             known.0 += 1;

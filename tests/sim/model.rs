@@ -22,8 +22,6 @@ pub(crate) struct Edit {
     pub(crate) slot: &'static str,
     /// What was typed; empty when it was cleared.
     pub(crate) value: String,
-    /// Which contact, in Outlook.
-    pub(crate) contact: String,
 }
 
 /// Everything that people did.

@@ -55,7 +55,6 @@ pub(crate) struct Setup {
 pub(crate) struct World {
     pub(crate) story: Arc<Story>,
     pub(crate) service_clock: SimClock,
-    pub(crate) sandbox_clock: SimClock,
     pub(crate) remotes: Shared,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) transport: Arc<SimTransport>,
@@ -133,7 +132,6 @@ impl World {
         let mut world = World {
             story,
             service_clock,
-            sandbox_clock,
             remotes,
             store,
             transport,

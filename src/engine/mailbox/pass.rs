@@ -6,6 +6,7 @@ use tribelink_plan::ids::{ContactId, PersonId};
 
 use super::{Error, Job, case::Case, graph};
 use crate::{
+    engine::retry,
     graph::{Done, Op},
     store::{Change, Hint, Source, Target},
 };
@@ -59,6 +60,9 @@ impl Job<'_> {
             Err(Error::Remote(error)) => {
                 for case in cases.iter_mut().filter(|case| case.end.is_none()) {
                     case.end = Some(super::case::End::Again(0));
+                    if retry::is_outage(&error) {
+                        case.attempts = case.attempts.min(retry::OUTAGE_ATTEMPTS);
+                    }
                 }
                 self.record(&mut cases).await?;
                 Err(Error::Remote(error))

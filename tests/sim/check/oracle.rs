@@ -155,8 +155,7 @@ pub(crate) fn differences(
 
 /// Whether initials may be Outlook's own work; those that people type in a simulation have digits.
 pub(crate) fn are_derived(initials: &str) -> bool {
-    !initials.is_empty()
-        && initials.chars().all(|c| c.is_alphabetic() || c == '.')
+    !initials.is_empty() && initials.chars().all(|c| c.is_alphabetic() || c == '.')
 }
 
 /// When two values count as the same.

@@ -399,24 +399,24 @@ fn hold(field: Field, rule: Rule, tribe: Reading, outlook: Reading, draft: &mut 
     });
 }
 
-/// Whether a link without base would send to Tribe what nobody typed: Outlook derives initials by
-/// itself (Graph reference 2.2). They stay in Outlook and go to Tribe once changed.
+/// Whether something would go to Tribe that nobody typed: Outlook derives initials by itself where
+/// none were given, and anew whenever a name changes (Graph reference 2.2). They stay in Outlook and
+/// go to Tribe once they are changed to something else.
 fn verdict_invents(pair: Pair<'_>, field: Field, verdict: Verdict, outlook: &Reading) -> bool {
-    let first_merge = matches!(
-        verdict,
-        Verdict::ToTribe {
-            rule: Rule::R12a,
-            ..
-        }
-    );
+    let base = pair.link.base.get(field);
+    let derived_before = base.tribe == Mark::Empty && matches!(base.outlook, Mark::Value(_));
+    let may_be_derived = match verdict {
+        Verdict::ToTribe { rule, .. } => rule == Rule::R12a || derived_before,
+        _ => false,
+    };
     let parts = Parts {
         initials: None,
         first: pair.contact.given_name.value(),
         insertion: pair.contact.middle_name.value(),
         surname: pair.contact.surname.value(),
     };
-    first_merge
-        && field == Field::Initials
+    field == Field::Initials
+        && may_be_derived
         && outlook
             .value()
             .is_some_and(|initials| looks_derived(initials, parts))
