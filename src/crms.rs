@@ -68,8 +68,6 @@ pub struct Clients {
     made: Mutex<HashMap<EnvironmentId, Made>>,
 }
 
-type Made = (Option<Sealed>, Arc<dyn Crm>);
-
 /// A configured name cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("tribe.{key}: {why}")]

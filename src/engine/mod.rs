@@ -110,6 +110,9 @@ pub enum Error {
     /// The job was told to let go.
     #[error("the job was told to stop")]
     Stopped,
+    /// The job panicked: a defect. Its hints are still there.
+    #[error("the job ended by a panic; report this")]
+    Panicked,
     /// There is no such environment or user any more.
     #[error("the lane no longer exists")]
     NoLane,

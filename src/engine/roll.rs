@@ -6,7 +6,7 @@ use tribelink_plan::{ids::PersonId, person::Person};
 
 use crate::{
     remote,
-    tribe::{Crm, EntityKind},
+    tribe::{Crm, EntityKind, names::type_of_set},
 };
 
 /// Reads every person-type relationship of an environment, by person, without fields.
@@ -16,10 +16,7 @@ use crate::{
 pub async fn roll(crm: &dyn Crm) -> Result<BTreeMap<PersonId, Person>, remote::Error> {
     let mut people: BTreeMap<PersonId, Person> = BTreeMap::new();
     for set in crm.sets() {
-        if !matches!(
-            crm.kind_of(&set.as_str().replace('_', ".")),
-            EntityKind::Relationship(_)
-        ) {
+        if !matches!(crm.kind_of(&type_of_set(&set)), EntityKind::Relationship(_)) {
             continue;
         }
         let mut next = None;

@@ -6,10 +6,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tribelink_plan::ids::UserId;
@@ -39,6 +41,7 @@ struct State {
     running: BTreeSet<Lane>,
     resting: BTreeMap<Lane, i64>,
     failures: BTreeMap<Lane, u32>,
+    setbacks: BTreeMap<Lane, u32>,
     stopped: BTreeSet<UserId>,
 }
 
@@ -50,6 +53,20 @@ impl Scheduler {
     /// Whether a user was disconnected while its job runs.
     pub(crate) fn is_stopped(&self, user: UserId) -> bool {
         self.state().stopped.contains(&user)
+    }
+
+    /// A lane's chores were put off once more; answers how often they were before.
+    pub(crate) fn setback(&self, lane: &Lane) -> u32 {
+        let mut state = self.state();
+        let known = state.setbacks.entry(lane.clone()).or_default();
+        let before = *known;
+        *known = before.saturating_add(1);
+        before
+    }
+
+    /// A lane's chores came to their end.
+    pub(crate) fn recovered(&self, lane: &Lane) {
+        self.state().setbacks.remove(lane);
     }
 
     fn finish(&self, lane: &Lane, outcome: &Result<(), Error>, now_ms: i64) {
@@ -165,7 +182,9 @@ impl Engine {
         let engine = Arc::clone(self);
         let cancelled = cancelled.clone();
         jobs.spawn(async move {
-            let outcome = engine.job(&lane, &cancelled).await;
+            // A job that panics ends as one that failed: its lane rests and is due again.
+            let job = AssertUnwindSafe(engine.job(&lane, &cancelled)).catch_unwind();
+            let outcome = job.await.unwrap_or(Err(Error::Panicked));
             if let Err(error) = &outcome {
                 report(&lane, error);
             }

@@ -2,7 +2,10 @@
 
 mod crm;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -77,6 +80,24 @@ pub struct Client {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     gate: Gate,
+    rest: Arc<Mutex<Rest>>,
+}
+
+/// The rest that Tribe asked for with `Retry-After`; it holds for everybody who calls the
+/// environment from this process.
+#[derive(Clone, Copy, Default)]
+struct Rest {
+    told_ms: i64,
+    until_ms: i64,
+}
+
+impl Rest {
+    /// What is left of it; a clock that was put back before it began ends it.
+    fn left(self, now_ms: i64) -> Option<Duration> {
+        let rests = self.told_ms <= now_ms && now_ms < self.until_ms;
+        let left = u64::try_from(self.until_ms - now_ms).ok();
+        left.filter(|_| rests).map(Duration::from_millis)
+    }
 }
 
 /// One request, before it has a token.
@@ -127,6 +148,7 @@ impl Client {
     ) -> Client {
         Client {
             gate: Gate::new(settings.in_flight),
+            rest: Arc::default(),
             settings: Arc::new(settings),
             transport,
             tokens,
@@ -200,6 +222,10 @@ impl Client {
         };
         let place = self.gate.enter().await;
         let waited = u64::try_from(self.clock.now_ms() - asked_ms).unwrap_or_default();
+        let rest = *self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left) = rest.left(self.clock.now_ms()) {
+            return Err(Error::Throttled { after: Some(left) });
+        }
         let timeout = limit.saturating_sub(Duration::from_millis(waited));
         if timeout.is_zero() {
             return Err(Error::Transient(format!("{}: no time left", ask.endpoint)));
@@ -225,14 +251,26 @@ impl Client {
         if answer.status.is_success() {
             return Ok(answer);
         }
-        Err(answer::from_status(
+        let error = answer::from_status(
             ask.act,
             ask.endpoint,
             answer.status,
             &answer.headers,
             &code(&answer.body),
             self.clock.now_ms(),
-        ))
+        );
+        if let Error::Throttled { after: Some(after) } = &error {
+            self.rest_for(*after);
+        }
+        Err(error)
+    }
+
+    fn rest_for(&self, after: Duration) {
+        let told_ms = self.clock.now_ms();
+        let after_ms = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        let until_ms = rest.until_ms.max(told_ms.saturating_add(after_ms));
+        *rest = Rest { told_ms, until_ms };
     }
 
     /// A list's rows. A set that does not exist is a matter of configuration, not of a record.

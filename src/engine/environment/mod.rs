@@ -62,6 +62,7 @@ pub(super) async fn run(
             job.hints(&waiting).await
         };
         match outcome {
+            Ok(()) if chores => engine.scheduler.recovered(&held.lease().lane),
             Ok(()) => {}
             Err(Error::Remote(error)) => {
                 job.put_off(if chores { &[] } else { &waiting }, &error)
@@ -119,11 +120,12 @@ impl Job<'_> {
     /// Tribe failed as a whole: the hints wait, and so do the chores.
     async fn put_off(&self, hints: &[Hint], error: &remote::Error) -> Result<(), Error> {
         tracing::warn!(environment = %self.land.environment.id, %error, "Tribe failed; going on later");
-        let attempts = hints
-            .iter()
-            .map(|hint| hint.hint.attempts)
-            .max()
-            .unwrap_or(0);
+        let lane = &self.held.lease().lane;
+        let attempts = match hints.iter().map(|hint| hint.hint.attempts).max() {
+            Some(attempts) => attempts,
+            // Chores have no hint that counts for them.
+            None => self.engine.scheduler.setback(lane),
+        };
         let mut chance = [0];
         self.engine.ports.random.fill(&mut chance);
         let wait_ms = match error {

@@ -8,6 +8,7 @@ use crate::{
     random,
     sealed::{sha256, webhook_row},
     store::{Change, Webhook},
+    tribe::names::type_of_set,
     vault::column,
 };
 
@@ -51,7 +52,7 @@ impl Job<'_> {
             .collect();
         self.held.commit(dropped).await?;
         for set in crm.sets() {
-            let entity_type = set.as_str().replace('_', ".");
+            let entity_type = type_of_set(&set);
             if served.contains(&entity_type) {
                 continue;
             }

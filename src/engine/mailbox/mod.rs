@@ -119,7 +119,11 @@ pub(super) async fn run(
             return job.wait_until(&waiting, until).await;
         }
         let outcome = if waiting.is_empty() {
-            job.chores().await
+            let done = job.chores().await;
+            if done.is_ok() {
+                engine.scheduler.recovered(&held.lease().lane);
+            }
+            done
         } else {
             job.work(&waiting).await
         };
@@ -238,11 +242,12 @@ impl Job<'_> {
     /// Graph or Tribe failed as a whole: the hints wait; a throttled mailbox rests altogether.
     async fn put_off(&self, waiting: &[Hint], error: &remote::Error) -> Result<(), Error> {
         tracing::info!(user = %self.user.id, %error, "a remote failed; going on later");
-        let attempts = waiting
-            .iter()
-            .map(|hint| hint.hint.attempts)
-            .max()
-            .unwrap_or(0);
+        let lane = &self.held.lease().lane;
+        let attempts = match waiting.iter().map(|hint| hint.hint.attempts).max() {
+            Some(attempts) => attempts,
+            // Chores have no hint that counts for them.
+            None => self.engine.scheduler.setback(lane),
+        };
         let wait_ms = match error {
             remote::Error::Throttled { after: Some(after) } => {
                 retry::wait_ms(*after, attempts, self.chance())

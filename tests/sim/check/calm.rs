@@ -1,0 +1,355 @@
+//! Liveness: what holds once edits and faults have stopped.
+
+use http::Method;
+use serde_json::{Value, json};
+use tribelink::store::UserState;
+use tribelink_plan::link::LinkState;
+
+use super::oracle;
+use crate::{
+    acts::{Sight, stamp_of},
+    model::{Edit, Model, Side},
+    world::{Colleague, World},
+};
+
+/// Everything that is not as it must be, in words.
+pub(crate) async fn judge(world: &World, model: &Model) -> Vec<String> {
+    let sight = Sight::of(world);
+    let mut wrong = Vec::new();
+    for (n, user) in world.users.iter().enumerate() {
+        let state = world.user(user.id).await.state;
+        if state != UserState::Live {
+            wrong.push(format!("user {n} is {}", state.name()));
+            continue;
+        }
+        for person in &sight.people {
+            judge_pair(world, model, &sight, (n, user), person, &mut wrong).await;
+        }
+        judge_subscription(world, &sight, (n, user), &mut wrong).await;
+    }
+    judge_edits(world, model, &sight, &mut wrong).await;
+    judge_extras(world, model, &sight, &mut wrong);
+    judge_origin_of_values(world, model, &sight, &mut wrong);
+    judge_parked(world, &mut wrong).await;
+    wrong
+}
+
+/// One contact that agrees for an eligible person, and the link names it.
+async fn judge_pair(
+    world: &World,
+    model: &Model,
+    sight: &Sight,
+    (n, user): (usize, &Colleague),
+    person: &Value,
+    wrong: &mut Vec<String>,
+) {
+    let id = person["ID"].as_str().expect("an id");
+    let Some(main) = oracle::main_relationship(person, &user.employee) else {
+        return;
+    };
+    let link = world
+        .store
+        .link(user.id, id.parse().expect("an id"))
+        .await
+        .expect("the store");
+    let contacts = sight.stamped(&user.object, id, "contacts");
+    let Some(row) = link else {
+        wrong.push(format!("user {n}, {id}: eligible, and there is no link"));
+        return;
+    };
+    if let LinkState::Tombstone { .. } = row.link.state {
+        let Some(deleted) = model.deleted.get(&(n, id.to_owned())) else {
+            wrong.push(format!(
+                "user {n}, {id}: a tombstone, and nobody deleted the contact"
+            ));
+            return;
+        };
+        let later = model
+            .edits
+            .iter()
+            .filter(|edit| edit.side == Side::Tribe && edit.person == id && edit.at_ms > *deleted)
+            .find(|edit| !is_undone(model, edit) && shows_in(person, main, &edit.value));
+        if let Some(edit) = later {
+            wrong.push(format!(
+                "user {n}, {id}: a tombstone though {} changed later in Tribe",
+                edit.slot
+            ));
+        }
+        return;
+    }
+    if row.link.state != LinkState::Linked {
+        wrong.push(format!(
+            "user {n}, {id}: eligible, and its link is {:?}",
+            row.link.state
+        ));
+        return;
+    }
+    let linked = row
+        .link
+        .contact
+        .map(|contact| contact.0)
+        .unwrap_or_default();
+    let Some(contact) = contacts
+        .iter()
+        .find(|contact| contact["id"] == *linked || contact["immutableId"] == *linked)
+    else {
+        wrong.push(format!(
+            "user {n}, {id}: linked to a contact that is not there"
+        ));
+        return;
+    };
+    for (slot, tribe, outlook) in oracle::differences(person, main, &sight.own, contact) {
+        wrong.push(format!(
+            "user {n}, {id}: {slot} is {tribe:?} in Tribe and {outlook:?} in Outlook"
+        ));
+    }
+}
+
+fn is_undone(model: &Model, edit: &Edit) -> bool {
+    model.edits.iter().any(|other| {
+        other.person == edit.person && other.slot == edit.slot && other.at_ms > edit.at_ms
+    })
+}
+
+/// Whether a value stands where the relationship's mapping can see it.
+fn shows_in(person: &Value, main: &Value, value: &str) -> bool {
+    let stands = |object: &Value| {
+        object
+            .as_object()
+            .into_iter()
+            .flatten()
+            .any(|(_, shown)| shown.as_str() == Some(value))
+    };
+    !value.is_empty() && (stands(person) || stands(main))
+}
+
+/// At most one contact that is not a user's own copy stands for a person.
+pub(crate) fn doubles(world: &World, model: &Model) -> Vec<String> {
+    let sight = Sight::of(world);
+    let mut wrong = Vec::new();
+    for (n, user) in world.users.iter().enumerate() {
+        let mut seen: std::collections::BTreeMap<&str, usize> = Default::default();
+        for contact in sight.contacts(&user.object) {
+            let copied = contact["immutableId"]
+                .as_str()
+                .is_some_and(|id| model.copies.contains(id));
+            if let (Some(stamp), false) = (stamp_of(contact), copied) {
+                *seen.entry(stamp).or_default() += 1;
+            }
+        }
+        for (stamp, count) in seen.into_iter().filter(|(_, count)| *count > 1) {
+            let person = stamp.split('|').nth(2).unwrap_or_default();
+            wrong.push(format!("user {n} has {count} contacts of {person}"));
+        }
+    }
+    wrong
+}
+
+async fn judge_subscription(
+    world: &World,
+    sight: &Sight,
+    (n, user): (usize, &Colleague),
+    wrong: &mut Vec<String>,
+) {
+    let kept = world
+        .store
+        .subscriptions_of(user.id)
+        .await
+        .expect("the store");
+    let live = sight.graph["subscriptions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    if !kept
+        .iter()
+        .any(|one| live.iter().any(|other| other["id"] == *one.id))
+    {
+        wrong.push(format!("user {n} has no live subscription"));
+    }
+}
+
+/// Every edit survives, was overwritten by a later one of the same field, or is in the audit.
+async fn judge_edits(world: &World, model: &Model, sight: &Sight, wrong: &mut Vec<String>) {
+    let audit = audit(world).await;
+    for edit in model.edits.iter().filter(|edit| !edit.value.is_empty()) {
+        let Some(person) = sight.person(&edit.person) else {
+            continue;
+        };
+        // In an individual's contact some slots are the user's own and stay there.
+        let stands = |user: &Colleague| {
+            let found = sight.stamped(&user.object, &edit.person, "contacts");
+            found
+                .iter()
+                .any(|contact| contact.to_string().contains(&edit.value))
+        };
+        if is_undone(model, edit)
+            || person.to_string().contains(&edit.value)
+            || world.users.iter().any(stands)
+        {
+            continue;
+        }
+        let lost = audit.iter().any(|line| {
+            line["fields"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|field| {
+                    field["lost"]
+                        .as_str()
+                        .is_some_and(|lost| lost.contains(&edit.value))
+                })
+        });
+        if lost {
+            world.story.count("edit lost by R6, in the audit");
+            continue;
+        }
+        if let Side::Outlook(n) = edit.side {
+            let user = &world.users[n];
+            let restless = model.restless.contains_key(&edit.person);
+            let eligible = oracle::main_relationship(person, &user.employee).is_some();
+            let deleted = model.deleted.contains_key(&(n, edit.person.clone()));
+            if restless || !eligible || deleted {
+                continue;
+            }
+        } else if model.restless.contains_key(&edit.person)
+            || model
+                .deleted
+                .keys()
+                .any(|(_, person)| *person == edit.person)
+        {
+            // Relationships of a merged or removed kind take their values with them.
+            continue;
+        }
+        // A copy of the contact may have been edited, which counts for nothing.
+        if !model.copies.is_empty() && matches!(edit.side, Side::Outlook(_)) {
+            continue;
+        }
+        if world.watch.heard(&edit.value).is_none() {
+            world.story.count("edit overwritten between read and write");
+            continue;
+        }
+        wrong.push(format!(
+            "{}: {} = {:?}, typed at {} in {:?}, is lost",
+            edit.person, edit.slot, edit.value, edit.at_ms, edit.side
+        ));
+    }
+}
+
+/// Values outside the mapping stay.
+fn judge_extras(world: &World, model: &Model, sight: &Sight, wrong: &mut Vec<String>) {
+    for (n, contact, value) in &model.extras {
+        let object = &world.users[*n].object;
+        let found = sight
+            .contacts(object)
+            .iter()
+            .find(|one| one["id"] == **contact);
+        if let Some(found) = found
+            && !found.to_string().contains(value)
+        {
+            wrong.push(format!("user {n}: {value:?} is gone from a contact"));
+        }
+    }
+}
+
+/// Every final value was once typed by someone.
+fn judge_origin_of_values(world: &World, model: &Model, sight: &Sight, wrong: &mut Vec<String>) {
+    let mut judge = |place: &str, value: &Value| {
+        if let Some(text) = value.as_str()
+            && !text.is_empty()
+            && !model.typed.contains(text)
+            && !(place == "Outlook initials" && oracle::are_derived(text))
+        {
+            wrong.push(format!("{place} shows {text:?}, which nobody typed"));
+        }
+    };
+    const PERSON: [&str; 8] = [
+        "Initials",
+        "FirstName",
+        "MiddleName",
+        "LastName",
+        "BirthDate",
+        "EmailAddress",
+        "PhoneNumber",
+        "MobilePhoneNumber",
+    ];
+    for person in &sight.people {
+        let birth = person["BirthDate"]
+            .as_str()
+            .map(|text| text.chars().take(10).collect());
+        judge("Tribe BirthDate", &birth.map_or(Value::Null, Value::String));
+        for name in PERSON.iter().filter(|name| **name != "BirthDate") {
+            judge(&format!("Tribe {name}"), &person[*name]);
+        }
+        for tie in oracle::relationships(person) {
+            for name in [
+                "EmailAddress",
+                "PhoneNumber",
+                "MobilePhoneNumber",
+                "FunctionOnBusinessCard",
+            ] {
+                judge(&format!("Tribe relationship {name}"), &tie[name]);
+            }
+        }
+    }
+    for user in &world.users {
+        for contact in sight.contacts(&user.object) {
+            for name in [
+                "initials",
+                "givenName",
+                "middleName",
+                "surname",
+                "jobTitle",
+                "mobilePhone",
+                "companyName",
+            ] {
+                judge(&format!("Outlook {name}"), &contact[name]);
+            }
+            for list in ["businessPhones", "homePhones"] {
+                for value in contact[list].as_array().into_iter().flatten() {
+                    judge(&format!("Outlook {list}"), value);
+                }
+            }
+            for value in contact["emailAddresses"].as_array().into_iter().flatten() {
+                judge("Outlook emailAddresses", &value["address"]);
+            }
+        }
+    }
+}
+
+/// Nothing is parked but copies, and values that do not fit the other side.
+async fn judge_parked(world: &World, wrong: &mut Vec<String>) {
+    let parked = world
+        .store
+        .parked(None, None, 500)
+        .await
+        .expect("the store");
+    for item in parked.iter().filter(|item| item.field != "stamp") {
+        wrong.push(format!(
+            "parked: {} of {:?}: {}",
+            item.field, item.person, item.reason
+        ));
+    }
+}
+
+async fn audit(world: &World) -> Vec<Value> {
+    let mut all = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/api/v1/audit?limit=500{cursor}");
+        let (_, page) = world.ask(Method::GET, &path, json!({})).await;
+        all.extend(page["items"].as_array().cloned().unwrap_or_default());
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return all,
+        }
+    }
+}
+
+/// Counts the rules that fired, for coverage.
+pub(crate) async fn count_rules(world: &World) {
+    for line in audit(world).await {
+        if let Some(rule) = line["rule"].as_str() {
+            world.story.count(&format!("rule {rule}"));
+        }
+    }
+}

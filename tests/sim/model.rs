@@ -1,0 +1,79 @@
+//! What people typed, where and when: against this the end is judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+/// On which side somebody typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Side {
+    Tribe,
+    /// The mailbox of that user, by number.
+    Outlook(usize),
+}
+
+/// One edit of one field.
+#[derive(Clone, Debug)]
+pub(crate) struct Edit {
+    pub(crate) at_ms: i64,
+    pub(crate) side: Side,
+    pub(crate) person: String,
+    /// The slot in Outlook that stands for the field; edits of one slot may follow one another.
+    pub(crate) slot: &'static str,
+    /// What was typed; empty when it was cleared.
+    pub(crate) value: String,
+}
+
+/// Everything that people did.
+#[derive(Default)]
+pub(crate) struct Model {
+    pub(crate) typed: BTreeSet<String>,
+    pub(crate) edits: Vec<Edit>,
+    /// Values that stand outside the mapping, by contact.
+    pub(crate) extras: Vec<(usize, String, String)>,
+    /// Copies that users made: immutable ids.
+    pub(crate) copies: BTreeSet<String>,
+    /// When a user last deleted or restored the contact of a person: `(user, person)`.
+    pub(crate) deleted: BTreeMap<(usize, String), i64>,
+    pub(crate) restored: BTreeSet<(usize, String)>,
+    /// When relationships, managers, owners or marks of a person last changed.
+    pub(crate) restless: BTreeMap<String, i64>,
+    counter: u32,
+}
+
+impl Model {
+    /// A number that no value of this run has yet.
+    pub(crate) fn number(&mut self) -> u32 {
+        self.counter += 1;
+        self.counter
+    }
+
+    /// A value that nobody typed before, fit for a slot.
+    pub(crate) fn fresh(&mut self, slot: &str) -> String {
+        let n = self.number();
+        let value = match slot {
+            "emailAddresses" => format!("nieuw{n}q@acme.example"),
+            "birthday" => jiff::civil::date(1940, 1, 1)
+                .saturating_add(jiff::Span::new().days(i64::from(n)))
+                .to_string(),
+            "mobilePhone" => format!("+31 6 1{:07}", 1_000_000 + n),
+            "homePhones" | "businessPhones" => format!("+31 20 6{:06}", 100_000 + n),
+            "initials" => format!("Q{n}."),
+            _ => format!("Naam{n}q"),
+        };
+        self.typed.insert(value.clone());
+        value
+    }
+
+    /// Every text of these people counts as typed.
+    pub(crate) fn learn(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => {
+                self.typed.insert(text.clone());
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.learn(item)),
+            Value::Object(object) => object.values().for_each(|item| self.learn(item)),
+            _ => {}
+        }
+    }
+}

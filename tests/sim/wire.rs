@@ -1,0 +1,186 @@
+//! The wires between the service and both remotes: no sockets, the routers call each other. Every
+//! request of the service is looked at here, before the remote sees it.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use axum::{Router, body::Body};
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
+use tribelink::remote::transport::{Request, Response, Transport, TransportError};
+use tribelink_sandbox::{
+    Source,
+    deliver::{Delivery, Outcome, Post},
+    faults::CutOff,
+};
+
+use crate::{check::safety::Watch, story::Story, time::SimClock};
+
+/// The service's way to the remotes.
+pub(crate) struct SimTransport {
+    pub(crate) router: Router,
+    pub(crate) clock: SimClock,
+    pub(crate) story: Arc<Story>,
+    pub(crate) watch: Arc<Watch>,
+    /// How many more calls until the process dies; 0: it does not.
+    pub(crate) dies_after: AtomicU64,
+    pub(crate) death: tokio::sync::Notify,
+}
+
+impl SimTransport {
+    /// Counts a call; true when the process dies with it.
+    fn dies(&self) -> bool {
+        let left = self.dies_after.load(Ordering::Relaxed);
+        if left == 0 {
+            return false;
+        }
+        self.dies_after.store(left - 1, Ordering::Relaxed);
+        left == 1
+    }
+}
+
+#[async_trait]
+impl Transport for SimTransport {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let began = self.clock.elapsed_ms();
+        let path = request.url.path().to_owned();
+        let line = format!(
+            "{} {}{path}",
+            request.method,
+            request.url.host_str().unwrap_or("?")
+        );
+        let seen = self.watch.before(&request).await;
+        let timeout = request.timeout;
+        let query = request
+            .url
+            .query()
+            .map_or_else(String::new, |query| format!("?{query}"));
+        let mut call = http::Request::builder()
+            .method(request.method)
+            .uri(format!("{path}{query}"))
+            .body(Body::from(request.body))
+            .expect("a request");
+        *call.headers_mut() = request.headers;
+        let router = self.router.clone();
+        // The remote goes on whether or not the caller lives to hear of it.
+        let work = tokio::spawn(async move {
+            let answer = match router.oneshot(call).await {
+                Ok(answer) => answer,
+                Err(never) => match never {},
+            };
+            if answer.extensions().get::<CutOff>().is_some() {
+                return None;
+            }
+            let (head, body) = answer.into_parts();
+            let body = body.collect().await.ok()?.to_bytes();
+            Some((head.status, head.headers, body))
+        });
+        let outcome = tokio::time::timeout(timeout, work).await;
+        let answer = match outcome {
+            Ok(Ok(Some((status, headers, body)))) => Ok(Response {
+                status,
+                headers,
+                body,
+            }),
+            Ok(Ok(None)) => Err(TransportError::NoAnswer("broken off".to_owned())),
+            Ok(Err(error)) => panic!("the sandbox failed: {error}"),
+            Err(_) => Err(TransportError::NoAnswer("time limit".to_owned())),
+        };
+        let status = answer.as_ref().map_or_else(
+            |error| error.to_string(),
+            |answer| answer.status.as_u16().to_string(),
+        );
+        self.story.call(
+            self.clock.elapsed_ms(),
+            &format!("{line} -> {status} (since {began})"),
+        );
+        if self.dies() {
+            self.death.notify_one();
+            std::future::pending::<()>().await;
+        }
+        self.watch.after(seen, &answer);
+        answer
+    }
+}
+
+/// The remotes' way to the service, which is down between a crash and the next start.
+pub(crate) struct SimPost {
+    pub(crate) service: Arc<Mutex<Option<Router>>>,
+    pub(crate) clock: SimClock,
+    pub(crate) story: Arc<Story>,
+    /// What was delivered, for those who send old letters again.
+    pub(crate) sent: Mutex<Vec<Delivery>>,
+}
+
+#[async_trait]
+impl Post for SimPost {
+    async fn post(&self, delivery: &Delivery) -> Outcome {
+        let outcome = self.deliver(delivery).await;
+        let told = match &outcome {
+            Outcome::Answer { status, .. } => status.to_string(),
+            Outcome::Failed => "failed".to_owned(),
+            Outcome::TimedOut => "timed out".to_owned(),
+        };
+        let from = match delivery.source {
+            Source::Tribe => "tribe",
+            Source::Graph => "graph",
+        };
+        let url = delivery.url.split('?').next().unwrap_or_default();
+        self.story.call(
+            self.clock.elapsed_ms(),
+            &format!("{from} posts {url} -> {told}"),
+        );
+        outcome
+    }
+}
+
+impl SimPost {
+    async fn deliver(&self, delivery: &Delivery) -> Outcome {
+        let Some(router) = self.service.lock().expect("the service").clone() else {
+            return Outcome::Failed;
+        };
+        let began = self.clock.elapsed_ms();
+        let url: url::Url = delivery.url.parse().expect("an address");
+        let query = url
+            .query()
+            .map_or_else(String::new, |query| format!("?{query}"));
+        let mut request = http::Request::post(format!("{}{query}", url.path()));
+        for (name, value) in &delivery.headers {
+            request = request.header(name, value);
+        }
+        let request = request
+            .body(Body::from(delivery.body.clone()))
+            .expect("a request");
+        let work = async {
+            let answer = match router.oneshot(request).await {
+                Ok(answer) => answer,
+                Err(never) => match never {},
+            };
+            let (head, body) = answer.into_parts();
+            let body = body.collect().await.map(|body| body.to_bytes().to_vec());
+            (head, body.unwrap_or_default())
+        };
+        let Ok((head, body)) = tokio::time::timeout(delivery.timeout, work).await else {
+            return Outcome::TimedOut;
+        };
+        if head.status.is_success() && delivery.attempt == 0 && !url.path().is_empty() {
+            self.sent
+                .lock()
+                .expect("the letters")
+                .push(delivery.clone());
+        }
+        Outcome::Answer {
+            status: head.status.as_u16(),
+            content_type: head
+                .headers
+                .get(http::header::CONTENT_TYPE)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned),
+            body,
+            took_ms: u64::try_from(self.clock.elapsed_ms() - began).unwrap_or(0),
+        }
+    }
+}

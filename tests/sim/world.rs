@@ -1,0 +1,389 @@
+//! The world of one seed: both remotes, the service, the wires between them, and what people and
+//! machines can do to them.
+
+use std::{
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use http::{Method, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use tribelink::{
+    app::{self, App, Parts},
+    config::Config,
+    store::{Store, User, memory::MemoryStore},
+};
+use tribelink_plan::ids::UserId;
+use tribelink_sandbox::{Options, Sandbox, Shared};
+
+use crate::{
+    check::safety::Watch,
+    story::Story,
+    time::{SimClock, SimRandom},
+    wire::{SimPost, SimTransport},
+};
+
+pub(crate) const SERVICE: &str = "https://link.example";
+pub(crate) const TRIBE: &str = "https://tribe.example";
+pub(crate) const MICROSOFT: &str = "https://microsoft.example";
+const ADMIN: &str = "admin-token-of-the-simulation";
+
+/// A user as both sides know it.
+#[derive(Clone)]
+pub(crate) struct Colleague {
+    pub(crate) id: UserId,
+    pub(crate) address: String,
+    pub(crate) object: String,
+    pub(crate) employee: String,
+}
+
+/// How a seed's service is set up.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) users: usize,
+    pub(crate) people: usize,
+    pub(crate) latency_ms: u64,
+    pub(crate) pairs: Vec<(&'static str, String)>,
+}
+
+/// The world.
+pub(crate) struct World {
+    pub(crate) story: Arc<Story>,
+    pub(crate) service_clock: SimClock,
+    pub(crate) remotes: Shared,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) transport: Arc<SimTransport>,
+    pub(crate) post: Arc<SimPost>,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) users: Vec<Colleague>,
+    pub(crate) config: Config,
+    random: Arc<SimRandom>,
+    router: Router,
+    running: Option<(App, JoinHandle<()>)>,
+    pump: JoinHandle<()>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.pump.abort();
+        if let Some((_, engine)) = &self.running {
+            engine.abort();
+        }
+    }
+}
+
+impl World {
+    /// Both remotes as the seed draws them, and a service that knows nobody yet.
+    pub(crate) async fn new(seed: u64, setup: &Setup) -> World {
+        let story = Arc::new(Story::default());
+        let began = tokio::time::Instant::now();
+        let (service_clock, sandbox_clock) = (SimClock::new(began), SimClock::new(began));
+        let service = Arc::new(Mutex::new(None));
+        let post = Arc::new(SimPost {
+            service,
+            clock: sandbox_clock.clone(),
+            story: Arc::clone(&story),
+            sent: Mutex::default(),
+        });
+        let options = Options {
+            public_url: MICROSOFT.to_owned(),
+            people: setup.people,
+            users: setup.users,
+            seed,
+            redirect_uris: vec![format!("{SERVICE}/oauth/microsoft/callback")],
+            ..Options::default()
+        };
+        let sandbox = Sandbox::in_process(
+            options,
+            Arc::new(sandbox_clock.clone()),
+            Arc::new(sandbox_clock.clone()),
+            Arc::clone(&post) as _,
+        );
+        let remotes = Arc::clone(&sandbox.ctx);
+        let config = configuration(&remotes, setup);
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let watch = Arc::new(Watch::new(
+            Arc::clone(&story),
+            service_clock.clone(),
+            Arc::clone(&remotes),
+            Arc::clone(&store),
+        ));
+        let transport = Arc::new(SimTransport {
+            router: sandbox.router.clone(),
+            clock: service_clock.clone(),
+            story: Arc::clone(&story),
+            watch: Arc::clone(&watch),
+            dies_after: Default::default(),
+            death: Default::default(),
+        });
+        {
+            let mut state = remotes.lock();
+            let latency = &mut state.options.latency;
+            latency.tribe_ms = setup.latency_ms;
+            latency.graph_ms = setup.latency_ms;
+            latency.microsoft_ms = setup.latency_ms;
+        }
+        let pump = tokio::spawn(pump(Arc::clone(&remotes)));
+        let mut world = World {
+            story,
+            service_clock,
+            remotes,
+            store,
+            transport,
+            post,
+            watch,
+            users: Vec::new(),
+            config,
+            random: Arc::new(SimRandom::new(seed ^ 0x5eed)),
+            router: sandbox.router,
+            running: None,
+            pump,
+        };
+        world.start().await;
+        world
+    }
+
+    pub(crate) fn at(&self) -> i64 {
+        self.service_clock.elapsed_ms()
+    }
+
+    pub(crate) fn tell(&self, text: &str) {
+        self.story.event(self.at(), text);
+    }
+
+    /// Starts a service process on what the store holds.
+    pub(crate) async fn start(&mut self) {
+        let app = app::build(
+            &self.config,
+            Parts {
+                store: Arc::clone(&self.store),
+                clock: Arc::new(self.service_clock.clone()),
+                random: Arc::clone(&self.random) as _,
+                transport: Some(Arc::clone(&self.transport) as _),
+                metrics: Arc::new(String::new),
+            },
+        )
+        .await
+        .expect("the service starts");
+        *self.post.service.lock().expect("the service") = Some(app.router.clone());
+        let engine = Arc::clone(&app.engine);
+        let task = tokio::spawn(async move { engine.run(CancellationToken::new()).await });
+        self.running = Some((app, task));
+    }
+
+    /// Ends the process at once, wherever it is.
+    pub(crate) async fn crash(&mut self) {
+        self.story.count("fault crash");
+        self.transport.dies_after.store(0, Ordering::Relaxed);
+        *self.post.service.lock().expect("the service") = None;
+        if let Some((_, engine)) = self.running.take() {
+            engine.abort();
+            let _ = engine.await;
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Whether the service has nothing under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.running
+            .as_ref()
+            .is_some_and(|(app, _)| app.engine.is_idle())
+    }
+
+    /// Lets time pass; a process that dies meanwhile is started again a little later.
+    pub(crate) async fn pass(&mut self, duration: Duration) {
+        let end = tokio::time::Instant::now() + duration;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.transport.death.notified() => {}
+                () = tokio::time::sleep_until(end) => return,
+            }
+            self.tell("the service dies after a call");
+            self.crash().await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            self.start().await;
+            self.tell("the service starts again");
+        }
+    }
+
+    /// Asks the service as an administrator.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {ADMIN}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string()))
+            .expect("a request");
+        let Some((app, _)) = &self.running else {
+            return (StatusCode::SERVICE_UNAVAILABLE, Value::Null);
+        };
+        let (status, _, body) = call(app.router.clone(), request).await;
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    /// Does something to the remotes by hand; panics when they refuse.
+    pub(crate) async fn control(&self, method: Method, path: &str, body: Value) -> Value {
+        let (status, answer) = self.try_control(method, path, body.clone()).await;
+        assert!(status.is_success(), "{path} {body}: {status} {answer}");
+        answer
+    }
+
+    pub(crate) async fn try_control(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> (StatusCode, Value) {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("/_sandbox{path}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string()))
+            .expect("a request");
+        let (status, _, body) = call(self.router.clone(), request).await;
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    /// Activates everybody and goes through consent.
+    pub(crate) async fn activate_all(&mut self) {
+        let everybody = self.remotes.lock().users.clone();
+        for user in everybody {
+            let body = json!({"employee_email": user.address, "start": true});
+            let (status, answer) = self.ask(Method::POST, "/api/v1/users", body).await;
+            assert_eq!(status, 201, "{answer}");
+            let id: UserId = answer["id"]
+                .as_str()
+                .expect("an id")
+                .parse()
+                .expect("an id");
+            self.users.push(Colleague {
+                id,
+                address: user.address.clone(),
+                object: user.user_id.to_string(),
+                employee: user.employee_id.to_string(),
+            });
+            let link = answer["consent_url"].as_str().expect("a link").to_owned();
+            assert!(self.sign_in(&link, &user.address).await, "a first sign-in");
+        }
+    }
+
+    /// Signs in with this link; false when it does not work.
+    pub(crate) async fn sign_in(&self, link: &str, address: &str) -> bool {
+        let Some((app, _)) = &self.running else {
+            return false;
+        };
+        let path = link.strip_prefix(SERVICE).expect("a link of the service");
+        let get = |uri: &str, cookie: &str| {
+            http::Request::get(uri)
+                .header(header::COOKIE, cookie)
+                .body(Body::empty())
+                .expect("a request")
+        };
+        let (_, headers, _) = call(app.router.clone(), get(path, "")).await;
+        let (Some(location), Some(cookie)) = (headers.get("location"), headers.get("set-cookie"))
+        else {
+            return false;
+        };
+        let cookie = cookie
+            .to_str()
+            .expect("text")
+            .split(';')
+            .next()
+            .expect("a cookie");
+        let authorize = location.to_str().expect("text");
+        let authorize = authorize
+            .strip_prefix(MICROSOFT)
+            .expect("Microsoft's address");
+        let form = http::Request::post(authorize)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(format!("login={address}")))
+            .expect("a request");
+        let (_, headers, _) = call(self.router.clone(), form).await;
+        let Some(back) = headers.get("location") else {
+            return false;
+        };
+        let back = back.to_str().expect("text");
+        let back = back.strip_prefix(SERVICE).expect("the service's address");
+        let (status, _, _) = call(app.router.clone(), get(back, cookie)).await;
+        status.is_success() || status.is_redirection()
+    }
+
+    pub(crate) async fn user(&self, id: UserId) -> User {
+        self.store
+            .user(id)
+            .await
+            .expect("the store")
+            .expect("the user")
+    }
+}
+
+async fn call(
+    router: Router,
+    request: http::Request<Body>,
+) -> (StatusCode, http::HeaderMap, Vec<u8>) {
+    let answer = match router.oneshot(request).await {
+        Ok(answer) => answer,
+        Err(never) => match never {},
+    };
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.expect("a body").to_bytes().to_vec();
+    (head.status, head.headers, body)
+}
+
+/// Sends what is due, and waits for the next.
+async fn pump(remotes: Shared) {
+    loop {
+        if remotes.pump_once().await > 0 {
+            continue;
+        }
+        let now = remotes.lock().now_ms();
+        let wait = remotes
+            .next_due_ms()
+            .map_or(60_000, |at| (at - now).clamp(1, 60_000));
+        let wait = Duration::from_millis(u64::try_from(wait).expect("positive"));
+        tokio::select! {
+            biased;
+            () = remotes.wake.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+fn configuration(remotes: &Shared, setup: &Setup) -> Config {
+    let state = remotes.lock();
+    let (tribe, microsoft) = (&state.tribe, &state.microsoft);
+    let mut pairs: Vec<(&str, String)> = vec![
+        ("server.public_url", SERVICE.to_owned()),
+        (
+            "security.encryption_keys",
+            "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned(),
+        ),
+        ("security.admin_token", ADMIN.to_owned()),
+        ("tribe.api_url", TRIBE.to_owned()),
+        ("tribe.auth_url", TRIBE.to_owned()),
+        ("tribe.client_id", tribe.clients.main.0.clone()),
+        ("tribe.client_secret", tribe.clients.main.1.clone()),
+        ("tribe.webhook_secret", tribe.webhook_secret.clone()),
+        ("microsoft.graph_url", MICROSOFT.to_owned()),
+        ("microsoft.login_url", MICROSOFT.to_owned()),
+        ("microsoft.tenant", microsoft.tenant_id.to_string()),
+        ("microsoft.client_id", microsoft.client_id.to_string()),
+        ("microsoft.client_secret", microsoft.client_secret.clone()),
+        ("sync.delta_interval", "2m".to_owned()),
+        ("sync.poll_interval", "2m".to_owned()),
+        ("sync.sweep_interval", "10m".to_owned()),
+    ];
+    pairs.extend(setup.pairs.clone());
+    Config::from_pairs(pairs.iter().map(|(key, value)| (*key, value.as_str())))
+        .unwrap_or_else(|problems| panic!("the configuration: {problems:?}"))
+}
