@@ -86,10 +86,12 @@ impl Subject<'_> {
         Ok(changes)
     }
 
-    /// Items that wait for a person, one for each rule.
+    /// Items that wait for a person, one for each rule. One that is `known` with the same values is
+    /// left alone: it may have been decided while this pass ran.
     pub(crate) fn held(
         &self,
         fields: &[HeldField],
+        known: &[Held],
         vault: &Vault,
     ) -> Result<Vec<Change>, vault::Error> {
         let mut by_rule: BTreeMap<Rule, Vec<&HeldField>> = BTreeMap::new();
@@ -109,6 +111,13 @@ impl Subject<'_> {
                 })
                 .collect();
             let row = held_row(self.user, self.person, rule);
+            let same = |held: &&Held| {
+                let opened = vault.open_json::<HeldValues>(column::HELD_VALUES, &row, &held.values);
+                held.rule == rule && opened.is_ok_and(|opened| opened == values)
+            };
+            if known.iter().any(|held| same(&held)) {
+                continue;
+            }
             changes.push(Change::PutHeld(Box::new(Held {
                 id: 0,
                 environment: self.environment.clone(),

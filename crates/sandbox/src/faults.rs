@@ -3,7 +3,7 @@
 //! `POST /_sandbox/faults` adds a rule. A **call rule** strikes calls (and batch items, whose path
 //! is given as if called alone, `/v1.0/…`) by method and path; the first rule that strikes wins. A
 //! **hint rule** strikes webhooks and notifications when they enter the outbox. Rules and draws
-//! are here; [`guard`] is the middleware in front of every route of both remotes, which also keeps
+//! are here; [`mod@guard`] is the middleware in front of every route of both remotes, which also keeps
 //! the call log and waits for the latency. Graph's batch handler asks [`Faults::strike`] itself.
 
 mod guard;

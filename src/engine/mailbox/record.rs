@@ -170,7 +170,7 @@ impl Job<'_> {
         if update.wakes && settled.link.state == LinkState::Linked {
             changes.push(subject.link_changed(Rule::R9, "awake"));
         }
-        changes.extend(subject.held(&update.held, &self.engine.ports.vault)?);
+        changes.extend(subject.held(&update.held, &case.held, &self.engine.ports.vault)?);
         let settled_held = case
             .held
             .iter()

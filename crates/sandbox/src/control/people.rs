@@ -1,6 +1,6 @@
 //! Tribe's people as the pages and `GET /state` show them, and edits by hand.
 //!
-//! Edits go the way of the API's own ([`write`]), so that webhooks hear of them; what the API
+//! Edits go the way of the API's own ([`mod@write`]), so that webhooks hear of them; what the API
 //! cannot do (deleting an employee, merging) is here too. None of it enters the call log.
 
 use axum::{

@@ -3,7 +3,7 @@
 //! - [`settings`]: the switches: names and behaviour that the reference marks unknown.
 //! - [`schema`], [`store`], [`value`]: types, records with their history, what Tribe works out.
 //! - [`odata`]: queries: reading the options, judging, selecting, rendering, metadata.
-//! - [`write`]: create, update, delete, merge: every change goes through here, whoever makes it.
+//! - [`mod@write`]: create, update, delete, merge: every change goes through here, whoever makes it.
 //! - [`webhook`]: who hears of a change, and how it is signed and repeated.
 //! - [`api`]: the HTTP side of data and webhooks; [`sign_in`]: the HTTP side of tokens.
 //! - [`seed`], [`names`]: the people it starts with.
