@@ -136,6 +136,7 @@ impl Actor<'_> {
         self.world
             .tell(&format!("{side:?} {person} {slot} = {value:?}"));
         self.model.edits.push(Edit {
+            number: self.model.edits.len(),
             at_ms,
             side,
             person: person.to_owned(),

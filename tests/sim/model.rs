@@ -15,6 +15,8 @@ pub(crate) enum Side {
 /// One edit of one field.
 #[derive(Clone, Debug)]
 pub(crate) struct Edit {
+    /// Its place among all.
+    pub(crate) number: usize,
     pub(crate) at_ms: i64,
     pub(crate) side: Side,
     pub(crate) person: String,
@@ -38,6 +40,9 @@ pub(crate) struct Model {
     pub(crate) restored: BTreeSet<(usize, String)>,
     /// When relationships, managers, owners or marks of a person last changed.
     pub(crate) restless: BTreeMap<String, i64>,
+    /// People whose initials in Tribe happen to be what Outlook would derive: it goes on deriving
+    /// them whenever their name changes there, which looks like an edit and is taken for one.
+    pub(crate) derived: BTreeSet<String>,
     counter: u32,
 }
 

@@ -52,7 +52,11 @@ impl Transport for SimTransport {
             request.method,
             request.url.host_str().unwrap_or("?")
         );
+        let is_write = request.method != http::Method::GET && !path.ends_with("/token");
+        let told = String::from_utf8_lossy(&request.body).into_owned();
+        let told = if is_write { told } else { String::new() };
         let seen = self.watch.before(&request).await;
+        let _flight = self.watch.takes_off(&seen, path.ends_with("/$batch"));
         let timeout = request.timeout;
         let query = request
             .url
@@ -95,7 +99,7 @@ impl Transport for SimTransport {
         );
         self.story.call(
             self.clock.elapsed_ms(),
-            &format!("{line} -> {status} (since {began})"),
+            &format!("{line} -> {status} (since {began}) {told}"),
         );
         if self.dies() {
             self.death.notify_one();

@@ -158,6 +158,18 @@ pub(crate) fn are_derived(initials: &str) -> bool {
     !initials.is_empty() && initials.chars().all(|c| c.is_alphabetic() || c == '.')
 }
 
+/// Whether the initials that Tribe shows are those of the name's words.
+pub(crate) fn has_derived_initials(person: &Value) -> bool {
+    let words = ["FirstName", "MiddleName", "LastName"];
+    let letters: String = words
+        .iter()
+        .flat_map(|name| text(person, name).split_whitespace())
+        .filter_map(|word| word.chars().next())
+        .map(|letter| format!("{letter}."))
+        .collect();
+    text(person, "Initials") == letters
+}
+
 /// When two values count as the same.
 pub(crate) fn canonical(slot: &str, value: &str) -> String {
     let value = value.trim();

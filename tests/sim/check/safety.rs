@@ -66,8 +66,26 @@ struct Inner {
     tribe_writes: u64,
     graph_writes: u64,
     /// Every text that a remote has told the service, as one: what it could know.
-    heard: Vec<(i64, String)>,
+    heard: Vec<String>,
+    /// Writes to Tribe whose read had not shown what they overwrote: the values that were there.
+    overwritten: Vec<String>,
     clock_moved: bool,
+    flying: BTreeMap<String, usize>,
+}
+
+/// A call under way, until its caller has the answer or gives up.
+pub(crate) struct Flight {
+    watch: Arc<Watch>,
+    who: String,
+    places: usize,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if let Some(flying) = self.watch.inner().flying.get_mut(&self.who) {
+            *flying -= self.places;
+        }
+    }
 }
 
 /// What was seen of a request, for its answer.
@@ -112,13 +130,16 @@ impl Watch {
         (inner.tribe_writes, inner.graph_writes)
     }
 
-    /// When the service was first told this text by a remote.
-    pub(crate) fn heard(&self, text: &str) -> Option<i64> {
-        self.inner()
-            .heard
-            .iter()
-            .find(|(_, body)| body.contains(text))
-            .map(|(at, _)| *at)
+    /// Whether a remote ever told the service this text.
+    pub(crate) fn heard(&self, text: &str) -> bool {
+        let inner = self.inner();
+        inner.heard.iter().any(|body| body.contains(text))
+    }
+
+    /// Whether a write to Tribe took this value away without its read having shown it: the edit came
+    /// between the two, or the read was stale. Tribe has no etags, so nothing can prevent that.
+    pub(crate) fn overwrote(&self, value: &str) -> bool {
+        self.inner().overwritten.iter().any(|shown| shown == value)
     }
 
     /// The clock was put forward: a wait that it measures may end early.
@@ -159,6 +180,30 @@ impl Watch {
         }
     }
 
+    /// At most four calls of a mailbox at once, of which a batch takes all; five of Tribe.
+    pub(crate) fn takes_off(self: &Arc<Self>, seen: &Seen, batch: bool) -> Flight {
+        let places = match (seen.who.is_empty(), batch) {
+            (true, _) => 0,
+            (false, true) => 4,
+            (false, false) => 1,
+        };
+        let flying = {
+            let mut inner = self.inner();
+            let flying = inner.flying.entry(seen.who.clone()).or_default();
+            *flying += places;
+            *flying
+        };
+        let most = if seen.who == "crm" { 5 } else { 4 };
+        if flying > most {
+            self.wrong(&format!("{flying} calls of {} at once", seen.who));
+        }
+        Flight {
+            watch: Arc::clone(self),
+            who: seen.who.clone(),
+            places,
+        }
+    }
+
     pub(crate) fn after(&self, seen: Seen, answer: &Result<Response, TransportError>) {
         let Ok(answer) = answer else { return };
         let now = self.clock.elapsed_ms();
@@ -194,7 +239,7 @@ impl Watch {
                 *rest = (now, until);
             }
         }
-        inner.heard.push((now, text));
+        inner.heard.push(text);
     }
 
     fn whose(&self, source: Source, bearer: Option<&str>) -> String {
@@ -249,12 +294,38 @@ impl Watch {
         self.inner().tribe_writes += 1;
         self.story.count("write tribe");
         let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        self.note_overwritten(path, &body);
         if request.method != Method::PUT {
             self.wrong(&format!("{} {path} at Tribe", request.method));
         }
         for name in body.as_object().into_iter().flat_map(serde_json::Map::keys) {
             if !TRIBE_FIELDS.contains(&name.as_str()) {
                 self.wrong(&format!("a write of {name} to Tribe"));
+            }
+        }
+    }
+
+    /// Keeps what a write is about to take away unseen.
+    fn note_overwritten(&self, path: &str, body: &Value) {
+        let id = path.split(['(', ')']).nth(1).unwrap_or_default().to_owned();
+        let state = self.remotes.lock();
+        let record = id
+            .parse()
+            .ok()
+            .and_then(|id| state.tribe.store.now().get(id));
+        let Some(record) = record else { return };
+        let mut inner = self.inner();
+        let read = inner
+            .heard
+            .iter()
+            .rev()
+            .find(|text| text.contains(&id))
+            .cloned();
+        for name in body.as_object().into_iter().flat_map(serde_json::Map::keys) {
+            if let Some(shown) = record.values.get(name).and_then(Value::as_str)
+                && !read.as_ref().is_some_and(|read| read.contains(shown))
+            {
+                inner.overwritten.push(shown.to_owned());
             }
         }
     }
