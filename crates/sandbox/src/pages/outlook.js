@@ -10,7 +10,7 @@ const FIELDS = [
   ['Phones', [['businessPhones0', 'Business'], ['businessPhones1', 'Business 2'], ['mobilePhone', 'Mobile'], ['homePhones0', 'Home'], ['homePhones1', 'Home 2']]],
   ['More', [['nickName', 'Nickname'], ['categories', 'Categories', 'a, b'], ['personalNotes', 'Notes']]],
 ];
-let book = null, chosen = null, form = null, silence = null;
+let book = null, chosen = null, form = null, silence = null, asked = 0, told = 0;
 
 function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);
@@ -110,12 +110,13 @@ function build(contact) {
   const quiet = element('p', { className: 'quiet' });
   made.append(row, quiet);
   made.addEventListener('submit', act(async () => {
-    const now = {}, before = {};
-    for (const [name, input] of Object.entries(inputs)) { now[name] = input.value.trim(); before[name] = input.shown ?? ''; }
+    const now = {}, before = {}, sent = {};
+    for (const [name, input] of Object.entries(inputs)) { sent[name] = input.value; now[name] = input.value.trim(); before[name] = input.shown ?? ''; }
     const body = changes(now, before);
     if (!contact) follow(await graph('POST', 'contacts', { contact: body, folder: $('#folder').value === book.deleted_folder ? book.default_folder : $('#folder').value }));
     else if (Object.keys(body).length) await graph('PATCH', 'contacts', { contact: current().id, changes: body });
-    for (const input of Object.values(inputs)) input.shown = input.value;
+    // What was sent is known by now; what was typed meanwhile is still to be sent.
+    for (const [name, input] of Object.entries(inputs)) input.shown = sent[name];
   }));
   made.update = (now, first) => {
     $('h2', made).textContent = now ? now.displayName || '(no name)' : 'New contact';
@@ -189,11 +190,13 @@ function offerFolders() {
 }
 
 async function refresh(force) {
+  const number = ++asked;
   const since = book && !force ? '&since=' + book.version : '';
   const mailbox = $('#mailbox').value;
   const now = await call('GET', 'graph/mailbox?mailbox=' + encodeURIComponent(mailbox) + since);
-  // Another mailbox may have been chosen meanwhile.
-  if (!now.contacts || mailbox !== $('#mailbox').value) return;
+  // A later look has more to say than this one, and another mailbox may have been chosen meanwhile.
+  if (!now.contacts || number < told || mailbox !== $('#mailbox').value) return;
+  told = number;
   book = now;
   offerFolders();
   if (chosen) {

@@ -80,14 +80,17 @@ function form(title, fields, save) {
 function touched(made) {
   const body = {};
   for (const [name, input] of Object.entries(made.inputs)) {
-    const value = input.type === 'checkbox' ? input.checked : input.value;
+    const value = valueOf(input);
     if (value !== input.shown) body[name] = value === '' ? null : value;
   }
   return body;
 }
 
-function settle(made) {
-  for (const input of made.querySelectorAll('input, select')) input.shown = input.type === 'checkbox' ? input.checked : input.value;
+const valueOf = (input) => input.type === 'checkbox' ? input.checked : input.value;
+// What stands in a form, to be told as shown once it was sent: what is typed meanwhile is still to be sent.
+const standing = (made) => [...made.querySelectorAll('input, select')].map((input) => [input, valueOf(input)]);
+function settle(sent) {
+  for (const [input, value] of sent) input.shown = value;
 }
 
 function gone() {
@@ -98,9 +101,9 @@ function gone() {
 
 function personForm(person) {
   const made = form('Person', PERSON, async () => {
-    const body = touched(made);
+    const sent = standing(made), body = touched(made);
     if (Object.keys(body).length) await call('POST', 'records/' + person.ID, body);
-    settle(made);
+    settle(sent);
   });
   made.update = (now, first) => {
     $('h2', made).textContent = (now.Name || '').trim();
@@ -121,15 +124,15 @@ function tieForm(tie) {
   const contact = tie._Type.startsWith('Relationship.Person.Contact.');
   const fields = contact ? [...CONTACT, [choices.names.function, 'Function on business card']] : [];
   const made = form(kindName(tie._Type), fields, async () => {
-    const body = touched(made);
+    const sent = standing(made), body = touched(made);
     if (former.checked !== former.shown) body[choices.names.former] = former.checked;
     if (parent && parent.value !== parent.shown) body.Relation = { ID: parent.value };
-    if (Object.keys(body).length) await call('POST', 'records/' + tie.ID, body);
     const links = {};
     if (manager.value !== manager.shown) links[choices.names.manager] = manager.value ? { ID: manager.value } : null;
     if (owners.some((box) => box.checked !== box.shown)) links[choices.names.owners] = owners.filter((box) => box.checked).map((box) => ({ ID: box.value }));
+    if (Object.keys(body).length) await call('POST', 'records/' + tie.ID, body);
     if (Object.keys(links).length) await call('POST', 'records/' + made.holder, links);
-    settle(made);
+    settle(sent);
   });
   const people = choices.employees;
   const manager = element('select', { name: 'manager' }, element('option', { value: '', textContent: 'Nobody' }),
@@ -228,7 +231,7 @@ async function refresh() {
     if (error.status === 404 && forms === shown) gone();
     return;
   }
-  if (forms !== shown) return;
+  if (forms !== shown || number !== asked) return;
   forms.person.update(person, false);
   const same = person.Relationships.length === forms.ties.size && person.Relationships.every((tie) => forms.ties.has(tie.ID));
   if (!same) { await open(chosen); return; }

@@ -223,6 +223,21 @@ await check('an emptied display name is composed again', async () => {
   await button('Save').click();
   await until(async () => assert.equal((await only()).displayName, 'Piet de Vries'));
 });
+await check('what is typed while a save is under way is not taken back', async () => {
+  const slow = async (route) => { await new Promise((done) => setTimeout(done, 300)); await route.continue(); };
+  // A save looks at the mailbox anew when it is done.
+  const looked = page.waitForResponse((answer) => /graph\/mailbox\?mailbox=[^&]*$/.test(answer.url()));
+  await page.route('**/_sandbox/graph/contacts', slow);
+  await input('jobTitle').fill('Inkoper');
+  await button('Save').click();
+  await input('jobTitle').fill('Directeur');
+  await looked;
+  await page.unroute('**/_sandbox/graph/contacts', slow);
+  assert.equal((await only()).jobTitle, 'Inkoper');
+  assert.equal(await input('jobTitle').inputValue(), 'Directeur');
+  await button('Save').click();
+  await until(async () => assert.equal((await only()).jobTitle, 'Directeur'));
+});
 await check('an edit through the API arrives by itself', async () => {
   const { access_token: token } = await api('POST', 'tokens', { mailbox: first });
   const { id } = await only();
