@@ -63,6 +63,10 @@ pub(super) enum Command {
     Config,
     /// Bring the database to the schema of this version.
     Migrate,
+    /// Copy the SQLite database, beside a running service.
+    Backup(BackupArgs),
+    /// Put a copy in the place of the SQLite database; the service must not run.
+    Restore(RestoreArgs),
     /// Ask whether the service is alive; for containers without a shell.
     Health(HealthArgs),
     /// Print the description of the API.
@@ -131,6 +135,24 @@ pub struct SandboxArgs {
     /// Private key, PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct BackupArgs {
+    /// The folder for the copy; made when missing. The copy's name bears the time.
+    pub(super) folder: PathBuf,
+    /// Remove all but so many copies of this folder, the newest.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) keep: Option<u32>,
+}
+
+#[derive(Args)]
+pub(super) struct RestoreArgs {
+    /// A copy that `backup` made.
+    pub(super) file: PathBuf,
+    /// Replace a database that stands there; it is kept beside it, as `….replaced`.
+    #[arg(long)]
+    pub(super) replace: bool,
 }
 
 #[derive(Args)]

@@ -8,10 +8,12 @@
 //! - [`error`]: what can go wrong, what to do next, and the exit codes.
 //! - [`client`]: the admin API over HTTP. [`admin`]: the commands that use it. [`watch`]: progress.
 //! - [`show`]: answers in words (pure), over [`table`].
+//! - [`backup`]: copies of the SQLite database.
 //! - [`run`]: where the long-running commands meet the rest of the program.
 
 mod admin;
 mod args;
+mod backup;
 mod client;
 mod error;
 mod run;
@@ -106,6 +108,14 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
         Command::Migrate => {
             let database = Database::read_alone(&Sources::of_process(config)?)?;
             run::migrate(&database).await.map(Some)
+        }
+        Command::Backup(args) => {
+            let database = Database::read_alone(&Sources::of_process(config)?)?;
+            backup::copy(&args, &database).await.map(Some)
+        }
+        Command::Restore(args) => {
+            let database = Database::read_alone(&Sources::of_process(config)?)?;
+            backup::restore(&args, &database).await.map(Some)
         }
         Command::Doctor => examine(config).await.map(Some),
         Command::Health(args) => {
