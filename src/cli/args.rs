@@ -60,7 +60,7 @@ pub(super) enum Command {
     /// Make a key that seals what is kept.
     Keys(KeysArgs),
     /// Print the commented default configuration: every key, its default and its reason.
-    Config,
+    Config(ConfigArgs),
     /// Bring the database to the schema of this version.
     Migrate,
     /// Copy the SQLite database, beside a running service.
@@ -135,6 +135,13 @@ pub struct SandboxArgs {
     /// Private key, PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct ConfigArgs {
+    /// Print it as a page for readers instead.
+    #[arg(long)]
+    pub(super) markdown: bool,
 }
 
 #[derive(Args)]

@@ -36,7 +36,7 @@ use self::{
     error::Error,
 };
 use crate::{
-    config::{AdminAccess, Config, DEFAULTS, Database, Sources},
+    config::{AdminAccess, Config, DEFAULTS, Database, Sources, reference},
     doctor,
     random::{SystemRandom, uuid},
     telemetry,
@@ -101,8 +101,11 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
             run::sandbox(args, shutdown).await?;
             Ok(None)
         }
-        Command::Config => {
-            say(DEFAULTS.trim_end());
+        Command::Config(args) => {
+            match args.markdown {
+                true => say(reference::markdown().trim_end()),
+                false => say(DEFAULTS.trim_end()),
+            }
             Ok(None)
         }
         Command::Migrate => {

@@ -6,6 +6,7 @@
 //! - `connect`: an environment connected by a sign-in, against the sandbox.
 //! - [`demo`]: the program's own story, as its users start it.
 //! - [`backup`]: copies, and what a service does that starts from one.
+//! - [`docs`]: what the pages name is there.
 //! - [`metrics`]: what a running service exports, against its catalogue and its documentation.
 //! - [`service`]: a running service for those two.
 //! - [`store`]: one contract suite over every store.
@@ -33,6 +34,7 @@ mod clients_tribe;
 mod clients_tribe_tokens;
 mod connect;
 mod demo;
+mod docs;
 mod fakes;
 mod metrics;
 mod service;
