@@ -17,6 +17,7 @@ use tribelink_plan::{ids::UserId, rule::Rule};
 use super::{Command, Refusal, consent_alert, transition};
 use crate::{
     clock::Clock,
+    crash,
     digest::same_secret,
     graph::SignIn,
     remote,
@@ -125,6 +126,7 @@ impl Keeper {
                 }
                 Err(error) => return Err(Error::Remote(error)),
             };
+            crash::point("token-refreshed");
             let seal = |column, text: &SecretString| self.vault.seal_text(column, &row, text);
             let newer = Tokens {
                 refresh: match &issued.refresh {
@@ -141,7 +143,10 @@ impl Keeper {
                 tokens: newer,
             };
             match self.store.commit(&Guard::None, vec![put]).await {
-                Ok(()) => return Ok(issued.access),
+                Ok(()) => {
+                    crash::point("token-saved");
+                    return Ok(issued.access);
+                }
                 Err(store::Error::Conflict(_)) => continue,
                 Err(error) => return Err(error.into()),
             }

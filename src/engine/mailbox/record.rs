@@ -15,6 +15,7 @@ use super::{
     case::{Case, End},
 };
 use crate::{
+    crash,
     engine::{
         retry,
         trail::{Subject, is_about_a_value},
@@ -51,7 +52,9 @@ impl Job<'_> {
                 progress: self.user.progress,
             });
         }
-        self.held.commit(changes).await
+        self.held.commit(changes).await?;
+        crash::point("pass-recorded");
+        Ok(())
     }
 
     /// What the plan led to; true when it counts for R17.
