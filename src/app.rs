@@ -17,6 +17,7 @@ use crate::{
     api::{self, Api},
     clock::{Clock, SystemClock},
     config::{Config, Credential, Database},
+    crash,
     crms::{self, Clients},
     engine::{self, Engine, explain::Explain, schedule::Scheduler},
     environment::Configured,
@@ -120,6 +121,7 @@ pub async fn open_store(database: &Database) -> Result<Arc<dyn Store>, Error> {
         return Err(Error::Database);
     }
     let opened = SqliteStore::open(url, sqlite::Settings::default()).await?;
+    crash::point("store-opened");
     Ok(Arc::new(opened))
 }
 

@@ -15,6 +15,7 @@ use super::{
     case::{Case, End},
 };
 use crate::{
+    crash,
     engine::{
         retry,
         trail::{Subject, is_about_a_value},
@@ -60,6 +61,7 @@ impl Job<'_> {
             });
         }
         self.held.commit(changes).await?;
+        crash::point("pass-recorded");
         meter::waited(&self.user.environment, &waits_ms);
         Ok(())
     }

@@ -15,7 +15,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     file::OpenFile, hints, keeper::Wake, leases, outage, schema, sign_ins, writing::Writing,
 };
-use crate::store::{Change, Error, Guard, Lane, Lease, NewHint, SignIn};
+use crate::{
+    crash,
+    store::{Change, Error, Guard, Lane, Lease, NewHint, SignIn},
+};
 
 /// How many callers share one transaction at most: it bounds how long the first of them waits.
 const GROUP: usize = 256;
@@ -137,7 +140,9 @@ impl Writer {
             }
             execute(conn, "RELEASE job").await?;
         }
+        crash::point("group-written");
         execute(conn, "COMMIT").await?;
+        crash::point("group-committed");
         Ok((answers, erased))
     }
 

@@ -3,7 +3,7 @@
 //! # Map
 //! - [`fixture`]: makes an empty store of each kind. [`sample`]: rows.
 //! - One module for each noun, with cases that take any store: `leases`, `lanes`, `hints`, `users`,
-//!   `secrets`, `links`, `remotes`, `records`, `commits`.
+//!   `secrets`, `sealed`, `links`, `remotes`, `records`, `commits`.
 //! - [`history`]: random histories. [`model`]: they answer equally on every store.
 //! - [`sqlite_file`]: what only a file can show.
 //!
@@ -25,6 +25,7 @@ mod model;
 mod records;
 mod remotes;
 mod sample;
+mod sealed;
 mod secrets;
 mod sqlite_file;
 mod users;
@@ -54,6 +55,8 @@ macro_rules! suite {
             secrets::environment_tokens_rotate_alike,
             secrets::a_sign_in_works_once_and_in_time,
             secrets::an_answer_is_kept_for_its_key,
+            sealed::every_sealed_cell_is_listed_by_its_place,
+            sealed::a_cell_is_sealed_anew_only_where_it_is_as_read,
             links::come_back_whole,
             links::are_found_by_person_contact_and_page,
             links::are_counted_by_state,
