@@ -381,9 +381,12 @@ async fn ensure_environment(
     now_ms: i64,
 ) -> Result<(), Error> {
     let id = EnvironmentId::from(DEFAULT_ENVIRONMENT);
-    if let Some(known) = store.environment(&id).await? {
+    let known = store.environments().await?;
+    for environment in &known {
         // A lost key fails here, at start, rather than as a million edits.
-        FingerprintKey::open(vault, &id, &known.fingerprint_key)?;
+        FingerprintKey::open(vault, &environment.id, &environment.fingerprint_key)?;
+    }
+    if known.iter().any(|environment| environment.id == id) {
         return Ok(());
     }
     let fresh = Environment {

@@ -57,7 +57,7 @@ pub(super) enum Command {
     Environments(EnvironmentsArgs),
     /// Find a user's links again by the stamps in Outlook, after a lost database.
     Rebuild(OfUser),
-    /// Make a key that seals what is kept.
+    /// Make a key that seals what is kept, or seal everything anew under the current one.
     Keys(KeysArgs),
     /// Print the commented default configuration: every key, its default and its reason.
     Config(ConfigArgs),
@@ -198,6 +198,8 @@ pub(super) enum KeysCommand {
         #[arg(long)]
         id: Option<String>,
     },
+    /// Seal everything anew under the current key of the running service.
+    Rotate(Access),
 }
 
 #[derive(Args)]
@@ -423,6 +425,7 @@ mod tests {
             "status",
             "rebuild --user ID",
             "keys new --id k2",
+            "keys rotate --json",
             "environments",
             "environments connect default",
         ] {
@@ -440,7 +443,7 @@ mod tests {
             "sandbox --tls-cert c",
             "users activate",
             "explain --user 1 --person 2",
-            "keys rotate",
+            "keys turn",
         ] {
             let words = std::iter::once("tribelink").chain(line.split_whitespace());
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

@@ -133,6 +133,10 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
         }
         Command::Keys(keys) => match keys.command {
             KeysCommand::New { id } => Ok(Some(new_key(id))),
+            KeysCommand::Rotate(access) => {
+                let api = admin::api(access, config)?;
+                admin::rotate(&api, !cli.json).await.map(Some)
+            }
         },
         Command::Users(users) => {
             let api = admin::api(users.access, config)?;
