@@ -2,10 +2,10 @@
 //!
 //! # Map
 //! - [`fixture`]: makes an empty store of each kind. [`sample`]: rows.
-//! - One module for each noun, with cases that take any store: `leases`, `lanes`, `hints`, `users`,
+//! - One module for each noun, with cases that take any store: `leases`, `replicas`, `lanes`, `hints`, `users`,
 //!   `secrets`, `links`, `remotes`, `records`, `commits`.
 //! - [`history`]: random histories. [`model`]: they answer equally on every store.
-//! - [`sqlite_file`]: what only a file can show.
+//! - [`sqlite_file`]: what only a file can show. [`scratch`]: a Postgres database for each test.
 //!
 //! A further store joins with a function in [`fixture`] and one `suite!` line here.
 
@@ -24,7 +24,9 @@ mod links;
 mod model;
 mod records;
 mod remotes;
+mod replicas;
 mod sample;
+pub(crate) mod scratch;
 mod secrets;
 mod sqlite_file;
 mod users;
@@ -36,6 +38,8 @@ macro_rules! suite {
             leases::renew_prolongs_only_what_is_held,
             leases::release_frees_the_lane_and_keeps_the_fence,
             leases::a_guard_without_its_lease_changes_nothing,
+            replicas::live_while_they_beat,
+            replicas::leave_at_once,
             lanes::due_by_hint_chore_and_state_longest_due_first,
             lanes::hints_make_a_mailbox_due_in_the_states_that_work,
             lanes::next_due_is_when_due_lanes_first_answers,
@@ -93,3 +97,4 @@ macro_rules! suite {
 
 suite!(memory);
 suite!(sqlite);
+suite!(postgres);
