@@ -40,7 +40,7 @@ mod writing;
 use std::{str::FromStr as _, sync::Arc, time::Duration};
 
 use sqlx::{
-    PgPool,
+    Connection as _, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -49,6 +49,9 @@ use super::Error;
 
 /// How long a caller waits for a free connection; how long a transaction or a read may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// After so long without use a connection is tried before it is used.
+const RESTED: Duration = Duration::from_secs(1);
 
 /// Postgres ends a transaction whose program has fallen silent for so long: a frozen replica must
 /// not keep the rows it has locked. Well under two leases of any length in use.
@@ -121,6 +124,16 @@ impl PostgresStore {
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections.max(2))
             .acquire_timeout(PATIENCE)
+            .test_before_acquire(false)
+            .before_acquire(|conn, used| {
+                Box::pin(async move {
+                    // One that was just in use works; one that rested may have lost its server.
+                    if used.idle_for > RESTED {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options);
         let name = uuid::Uuid::new_v4().simple().to_string();
         let (wakes, calls) = Wakes::new();
