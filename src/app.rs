@@ -34,7 +34,10 @@ use crate::{
         self, Change, Environment, Guard, Store,
         sqlite::{self, SqliteStore},
     },
-    telemetry::{CountCalls, Metrics},
+    telemetry::{
+        CountCalls, Metrics,
+        census::{self, Census},
+    },
     tribe::Crm,
     vault::{FingerprintKey, KeyRing, Vault},
 };
@@ -47,6 +50,9 @@ pub const DEFAULT_ENVIRONMENT: &str = "default";
 
 /// How often what the metrics have gathered is folded.
 const UPKEEP: Duration = Duration::from_secs(5);
+
+/// How often the gauges are read of the database.
+const CENSUS_MS: i64 = census::EVERY.as_millis() as i64;
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -302,10 +308,19 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     .await?;
     let ended = CancellationToken::new();
     let upkeep = tokio::spawn({
-        let ended = ended.clone();
+        let (ended, store) = (ended.clone(), Arc::clone(&app.store));
         async move {
+            let mut census = Census::default();
+            let mut due_ms = 0;
             while !ended.is_cancelled() {
                 metrics.upkeep();
+                let now_ms = SystemClock.now_ms();
+                if now_ms >= due_ms {
+                    due_ms = now_ms + CENSUS_MS;
+                    if let Err(error) = census.take(store.as_ref(), now_ms).await {
+                        tracing::warn!(%error, "the gauges could not be read; they stay as they were");
+                    }
+                }
                 tokio::select! {
                     () = ended.cancelled() => {}
                     () = tokio::time::sleep(UPKEEP) => {}

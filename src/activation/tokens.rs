@@ -22,6 +22,7 @@ use crate::{
     remote,
     sealed::user_row,
     store::{self, Alert, Change, Guard, Store, Tokens},
+    telemetry::meter::{self, Refresh},
     vault::{self, Vault, column},
 };
 
@@ -117,13 +118,17 @@ impl Keeper {
             let issued = match self.sign_in.refresh(&refresh).await {
                 Ok(issued) => issued,
                 Err(remote::Error::ConsentNeeded(_)) => {
+                    meter::refreshed(Refresh::ConsentNeeded);
                     match self.consent_lost(user, &tokens).await? {
                         // A sign-in or another replica saved newer ones: these may work.
                         Lost::Outdated => continue,
                         Lost::Told => return Err(Error::ConsentNeeded),
                     }
                 }
-                Err(error) => return Err(Error::Remote(error)),
+                Err(error) => {
+                    meter::refreshed(Refresh::Failed);
+                    return Err(Error::Remote(error));
+                }
             };
             let seal = |column, text: &SecretString| self.vault.seal_text(column, &row, text);
             let newer = Tokens {
@@ -141,7 +146,10 @@ impl Keeper {
                 tokens: newer,
             };
             match self.store.commit(&Guard::None, vec![put]).await {
-                Ok(()) => return Ok(issued.access),
+                Ok(()) => {
+                    meter::refreshed(Refresh::Refreshed);
+                    return Ok(issued.access);
+                }
                 Err(store::Error::Conflict(_)) => continue,
                 Err(error) => return Err(error.into()),
             }

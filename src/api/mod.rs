@@ -171,5 +171,6 @@ pub fn router(api: Arc<Api>) -> Router {
             with_api(&api),
             guard::headers,
         ))
+        .layer(middleware::from_fn(webhooks::measure))
         .with_state(api)
 }

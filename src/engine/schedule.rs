@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tribelink_plan::ids::UserId;
 
 use super::{Engine, Error, environment, lease::Held, mailbox};
-use crate::{ports::Wake, remote, store, store::Lane};
+use crate::{ports::Wake, remote, store, store::Lane, telemetry::meter};
 
 /// How often the store is asked for due lanes though nobody woke the engine.
 const LOOK: Duration = Duration::from_secs(5);
@@ -188,6 +188,7 @@ impl Engine {
             if let Err(error) = &outcome {
                 report(&lane, error);
             }
+            meter::job_ended(&lane, ended(&outcome));
             engine.scheduler.finish(&lane, &outcome, engine.now());
         });
     }
@@ -220,6 +221,14 @@ impl Engine {
     pub fn is_idle(&self) -> bool {
         let state = self.scheduler.state();
         state.woken.is_empty() && state.running.is_empty() && state.resting.is_empty()
+    }
+}
+
+fn ended(outcome: &Result<(), Error>) -> meter::Job {
+    match outcome {
+        Ok(()) | Err(Error::Disconnected | Error::Stopped | Error::NoLane) => meter::Job::Done,
+        Err(Error::Panicked) => meter::Job::Panicked,
+        Err(_) => meter::Job::Failed,
     }
 }
 

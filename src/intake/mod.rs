@@ -29,6 +29,7 @@ use crate::{
     ports::Wake,
     remote::json::BadJson,
     store::{self, Lane, NewHint, Source, Store, Target},
+    telemetry::meter,
     tribe::webhook::{self, BadDelivery},
 };
 
@@ -116,7 +117,7 @@ impl Intake {
             Err(Refusal::Unusable(_) | Refusal::TooLarge) => "unusable",
             Err(Refusal::Unavailable) => "unavailable",
         };
-        count("tribe", outcome, 1);
+        meter::received("tribe", outcome, 1);
         let target = taken?;
         let now = self.clock.now_ms();
         self.keep(
@@ -203,8 +204,8 @@ impl Intake {
             stored: hints.len(),
             strangers,
         };
-        count(T::NAME, "authentic", authentic);
-        count(T::NAME, "stranger", taken.strangers);
+        meter::received(T::NAME, "authentic", authentic);
+        meter::received(T::NAME, "stranger", taken.strangers);
         self.keep(hints, T::NAME).await?;
         Ok(taken)
     }
@@ -229,7 +230,7 @@ impl Intake {
         let lanes: BTreeSet<Lane> = hints.iter().map(lane_of).collect();
         if let Err(error) = self.store.add_hints(hints).await {
             log_store(&error);
-            count(source, "unavailable", 1);
+            meter::received(source, "unavailable", 1);
             return Err(Refusal::Unavailable);
         }
         for lane in &lanes {
@@ -249,9 +250,4 @@ pub fn lane_of(hint: &NewHint) -> Lane {
 
 fn log_store(error: &store::Error) {
     tracing::error!(%error, "hints could not be stored");
-}
-
-fn count(source: &'static str, outcome: &'static str, by: usize) {
-    metrics::counter!("tribelink_hints_received_total", "source" => source, "outcome" => outcome)
-        .increment(by as u64);
 }

@@ -6,6 +6,7 @@
 //!
 //! # Map
 //! - [`model`]: the rows, in domain types. Personal values and secrets are [`model::Sealed`].
+//! - [`place`]: where those rest, for whoever seals them anew.
 //! - [`change`]: what a commit may do.
 //! - [`memory`]: for simulation. [`sqlite`]: embedded default. [`postgres`]: several replicas. `row`:
 //!   rows of both databases, read into domain types.
@@ -25,6 +26,7 @@ pub mod change;
 pub mod error;
 pub mod memory;
 pub mod model;
+pub mod place;
 pub mod postgres;
 mod row;
 pub mod sqlite;
@@ -33,6 +35,7 @@ use async_trait::async_trait;
 pub use change::{Change, Guard};
 pub use error::Error;
 pub use model::*;
+pub use place::{Place, SealedCell, SealedColumn};
 use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId};
 
 /// How long [`Change::Tidy`] leaves the answers to requests with an idempotency key: one day.
@@ -269,4 +272,13 @@ pub trait Store: Send + Sync {
     /// The stored answer of an earlier request with that key, when younger than `since_ms`.
     async fn answered(&self, key_hash: &[u8; 32], since_ms: i64)
     -> Result<Option<Answered>, Error>;
+
+    /// The filled cells of a sealed column by the keys of their rows, after `after`, of which the key
+    /// alone counts. See [`Change::Reseal`].
+    async fn sealed(
+        &self,
+        column: SealedColumn,
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Vec<SealedCell>, Error>;
 }

@@ -5,6 +5,7 @@
 //! - `clients_*`: both clients against HTTP servers that answer as the references say.
 //! - `connect`: an environment connected by a sign-in, against the sandbox.
 //! - [`demo`]: the program's own story, as its users start it.
+//! - [`metrics`]: what a running service exports, against its catalogue and its documentation.
 //! - [`store`]: one contract suite over every store.
 
 #![expect(
@@ -30,4 +31,5 @@ mod clients_tribe_tokens;
 mod connect;
 mod demo;
 mod fakes;
+mod metrics;
 mod store;

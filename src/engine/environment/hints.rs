@@ -95,8 +95,10 @@ impl Job<'_> {
         let source = hints
             .first()
             .map_or(Source::Engine, |hint| hint.hint.source);
-        let mut fan_out = self.fan_out(&people, &absent, source).await?;
         let now = self.engine.now();
+        let received = hints.iter().map(|hint| hint.hint.received_ms).min();
+        let received_ms = received.unwrap_or(now);
+        let mut fan_out = self.fan_out(&people, &absent, source, received_ms).await?;
         let follow_up = |target| NewHint {
             environment: self.land.environment.id.clone(),
             user: None,

@@ -30,6 +30,7 @@ mod previews;
 mod replicas;
 mod row;
 pub mod schema;
+mod sealed_cells;
 mod sign_ins;
 mod subscriptions;
 mod tokens;

@@ -5,7 +5,7 @@ use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId
 
 use super::{
     PostgresStore, alerts, answers, audit, cursors, environments, held, hints, leases, links,
-    parked, previews, subscriptions, tokens,
+    parked, previews, sealed_cells, subscriptions, tokens,
     transact::{Answer, Work},
     users,
 };
@@ -304,6 +304,16 @@ impl Store for PostgresStore {
         since_ms: i64,
     ) -> Result<Option<Answered>, Error> {
         self.read(answers::get(&self.pool, key_hash, since_ms))
+            .await
+    }
+
+    async fn sealed(
+        &self,
+        column: SealedColumn,
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Vec<SealedCell>, Error> {
+        self.read(sealed_cells::page(&self.pool, column, after, limit))
             .await
     }
 }

@@ -24,7 +24,7 @@ pub(super) use self::{
     },
     read::{
         alert, answered, audit_line, cursor, environment, held, hint, parked, preview,
-        preview_item, sign_in, subscription, tokens, user, webhook,
+        preview_item, sealed_cell, sign_in, subscription, tokens, user, webhook,
     },
 };
 use crate::store::{Error, Sealed};

@@ -4,8 +4,9 @@ use tribelink_plan::ids::{ContactId, EmployeeId, FolderId, PersonId, UserId};
 
 use super::{Cells, Raw};
 use crate::store::{
-    Alert, Answered, AuditLine, Cursor, Environment, Error, Held, Hint, NewHint, Parked, Preview,
-    PreviewItem, Purpose, SignIn, Subscription, Tokens, User, UserState, Webhook,
+    Alert, Answered, AuditLine, Cursor, Environment, Error, Held, Hint, NewHint, Parked, Place,
+    Preview, PreviewItem, Purpose, SealedCell, SealedColumn, SignIn, Subscription, Tokens, User,
+    UserState, Webhook,
 };
 
 pub(in crate::store) fn hint<R: Raw>(row: &R) -> Result<Hint, Error> {
@@ -218,4 +219,43 @@ pub(in crate::store) fn sign_in<R: Raw>(row: &R) -> Result<SignIn, Error> {
         browser_hash: cells.hash_or_none("browser_hash")?,
         expires_ms: cells.int("expires_ms")?,
     })
+}
+
+pub(in crate::store) fn sealed_cell<R: Raw>(
+    column: SealedColumn,
+    row: &R,
+) -> Result<SealedCell, Error> {
+    let cells = Cells::of("sealed cells", row);
+    let place = match column {
+        SealedColumn::FingerprintKey => Place::FingerprintKey(cells.environment("k")?),
+        SealedColumn::EnvironmentSettings => Place::EnvironmentSettings(cells.environment("k")?),
+        SealedColumn::EnvironmentRefreshToken => {
+            Place::EnvironmentRefreshToken(cells.environment("k")?)
+        }
+        SealedColumn::EnvironmentAccessToken => {
+            Place::EnvironmentAccessToken(cells.environment("k")?)
+        }
+        SealedColumn::WebhookSecret => {
+            Place::WebhookSecret(cells.environment("k")?, cells.text("webhook")?)
+        }
+        SealedColumn::Mailbox => Place::Mailbox(cells.user("k")?),
+        SealedColumn::AllowMailbox => Place::AllowMailbox(cells.user("k")?),
+        SealedColumn::RefreshToken => Place::RefreshToken(cells.user("k")?),
+        SealedColumn::AccessToken => Place::AccessToken(cells.user("k")?),
+        SealedColumn::SignInProof => Place::SignInProof(cells.hash("k")?),
+        SealedColumn::AnswerBody => Place::AnswerBody(cells.hash("k")?),
+        SealedColumn::AuditValues => Place::AuditValues {
+            id: cells.int("k")?,
+            user: cells.user("user")?,
+            person: cells.uuid_or_none("person")?.map(PersonId),
+        },
+        SealedColumn::HeldValues => Place::HeldValues {
+            id: cells.int("k")?,
+            user: cells.user("user")?,
+            person: cells.person("person")?,
+            rule: cells.rule("rule")?,
+        },
+    };
+    let sealed = cells.sealed("sealed")?;
+    Ok(SealedCell { place, sealed })
 }

@@ -6,7 +6,8 @@
 //!   `keeper`: checkpoints, and what was erased is gone from the log too.
 //! - One room for each noun, with all SQL about it: `hints`, `leases` (with due lanes), `replicas`,
 //!   `environments` (with webhooks), `users` (with brake counts), `tokens`, `sign_ins`, `links`,
-//!   `cursors`, `subscriptions`, `audit`, `held`, `parked`, `previews`, `alerts`, `answers`.
+//!   `cursors`, `subscriptions`, `audit`, `held`, `parked`, `previews`, `alerts`, `answers`;
+//!   `sealed_cells` alone goes across them, for the rotation of keys.
 //! - `port`: the trait, which hands writes to the writer and reads to a small pool.
 //! - Here: opening, copying, closing.
 //!
@@ -30,6 +31,7 @@ mod previews;
 mod replicas;
 mod row;
 mod schema;
+mod sealed_cells;
 mod sign_ins;
 mod subscriptions;
 mod tokens;

@@ -6,7 +6,7 @@ use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId
 
 use super::{
     SqliteStore, alerts, answers, audit, closed, cursors, environments, held, hints, leases, links,
-    parked, previews, subscriptions, tokens, users,
+    parked, previews, sealed_cells, subscriptions, tokens, users,
     writer::{Answer, Job, Work},
 };
 use crate::store::*;
@@ -302,5 +302,14 @@ impl Store for SqliteStore {
         since_ms: i64,
     ) -> Result<Option<Answered>, Error> {
         answers::get(&self.readers, key_hash, since_ms).await
+    }
+
+    async fn sealed(
+        &self,
+        column: SealedColumn,
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Vec<SealedCell>, Error> {
+        sealed_cells::page(&self.readers, column, after, limit).await
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! # Map
 //! - [`fixture`]: makes an empty store of each kind. [`sample`]: rows.
-//! - One module for each noun, with cases that take any store: `leases`, `replicas`, `lanes`, `hints`, `users`,
-//!   `secrets`, `links`, `remotes`, `records`, `commits`.
+//! - One module for each noun, with cases that take any store: `leases`, `replicas`, `lanes`,
+//!   `hints`, `users`, `secrets`, `sealed`, `links`, `remotes`, `records`, `commits`.
 //! - [`history`]: random histories. [`model`]: they answer equally on every store.
 //! - [`sqlite_file`]: what only a file can show. [`scratch`]: a Postgres database for each test.
 //!
@@ -27,6 +27,7 @@ mod remotes;
 mod replicas;
 mod sample;
 pub(crate) mod scratch;
+mod sealed;
 mod secrets;
 mod sqlite_file;
 mod users;
@@ -58,6 +59,8 @@ macro_rules! suite {
             secrets::environment_tokens_rotate_alike,
             secrets::a_sign_in_works_once_and_in_time,
             secrets::an_answer_is_kept_for_its_key,
+            sealed::every_sealed_cell_is_listed_by_its_place,
+            sealed::a_cell_is_sealed_anew_only_where_it_is_as_read,
             links::come_back_whole,
             links::are_found_by_person_contact_and_page,
             links::are_counted_by_state,
