@@ -72,7 +72,7 @@ impl PostgresStore {
             if !failure.again || tries >= TRIES {
                 return Err(failure.error);
             }
-            metrics::counter!("tribelink_store_retries_total").increment(1);
+            tracing::debug!(tries, "transactions met; this one is done again");
             // Whoever it met needs a moment to end; a little longer each time, and not in step.
             let spread = u64::from(std::process::id() % 7) + u64::from(tries);
             tokio::time::sleep(Duration::from_millis(spread * u64::from(tries))).await;

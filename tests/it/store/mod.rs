@@ -5,7 +5,8 @@
 //! - One module for each noun, with cases that take any store: `leases`, `replicas`, `lanes`,
 //!   `hints`, `users`, `secrets`, `sealed`, `links`, `remotes`, `records`, `commits`.
 //! - [`history`]: random histories. [`model`]: they answer equally on every store.
-//! - [`sqlite_file`]: what only a file can show. [`scratch`]: a Postgres database for each test.
+//! - [`sqlite_file`]: what only a file can show. [`postgres_server`]: what only a server can,
+//!   and how it fails. [`scratch`]: a Postgres database for each test. [`proxy`], [`server`]: what fails.
 //!
 //! A further store joins with a function in [`fixture`] and one `suite!` line here.
 
@@ -22,13 +23,16 @@ mod lanes;
 mod leases;
 mod links;
 mod model;
+mod postgres_server;
+mod proxy;
 mod records;
 mod remotes;
 mod replicas;
 mod sample;
-pub(crate) mod scratch;
+mod scratch;
 mod sealed;
 mod secrets;
+mod server;
 mod sqlite_file;
 mod users;
 
