@@ -33,6 +33,7 @@ use crate::{
     server::{self, Limits, limit::limited},
     store::{
         self, Change, Environment, Guard, Store,
+        postgres::{self, PostgresStore},
         sqlite::{self, SqliteStore},
     },
     telemetry::{
@@ -61,9 +62,6 @@ pub enum Error {
     /// The database cannot be used.
     #[error("database: {0}")]
     Store(#[from] store::Error),
-    /// This database is not built in.
-    #[error("database.url must begin with sqlite:; this version has no other database")]
-    Database,
     /// No key seals what is kept.
     #[error(
         "security.encryption_keys is missing; make a key with `tribelink keys new`, and keep it outside the database"
@@ -114,14 +112,15 @@ pub struct App {
 /// Opens the database that the configuration names.
 ///
 /// # Errors
-/// It cannot be opened or is of another kind than this version has.
+/// It cannot be reached or opened.
 pub async fn open_store(database: &Database) -> Result<Arc<dyn Store>, Error> {
     let url = database.url.expose_secret();
-    if !url.starts_with("sqlite:") {
-        return Err(Error::Database);
+    if url.starts_with("sqlite:") {
+        let opened = SqliteStore::open(url, sqlite::Settings::default()).await?;
+        crash::point("store-opened");
+        return Ok(Arc::new(opened));
     }
-    let opened = SqliteStore::open(url, sqlite::Settings::default()).await?;
-    crash::point("store-opened");
+    let opened = PostgresStore::open(url, postgres::Settings::default()).await?;
     Ok(Arc::new(opened))
 }
 

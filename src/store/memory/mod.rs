@@ -141,6 +141,19 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn beat(&self, holder: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<String>, Error> {
+        let mut state = self.lock();
+        let until_ms = now_ms.saturating_add(lease_ms);
+        state.replicas.insert(holder.to_owned(), until_ms);
+        state.replicas.retain(|_, until_ms| *until_ms > now_ms);
+        Ok(state.replicas.keys().cloned().collect())
+    }
+
+    async fn leave(&self, holder: &str) -> Result<(), Error> {
+        self.lock().replicas.remove(holder);
+        Ok(())
+    }
+
     async fn due_lanes(&self, now_ms: i64, limit: usize) -> Result<Vec<Lane>, Error> {
         Ok(self.lock().due_lanes(now_ms, limit))
     }

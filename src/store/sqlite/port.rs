@@ -75,6 +75,22 @@ impl Store for SqliteStore {
         self.write(Work::Release(lease.clone())).await.map(|_| ())
     }
 
+    async fn beat(&self, holder: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<String>, Error> {
+        let work = Work::Beat {
+            holder: holder.to_owned(),
+            now_ms,
+            lease_ms,
+        };
+        match self.write(work).await? {
+            Answer::Replicas(replicas) => Ok(replicas),
+            Answer::Done | Answer::Lease(_) | Answer::SignIn(_) => Ok(Vec::new()),
+        }
+    }
+
+    async fn leave(&self, holder: &str) -> Result<(), Error> {
+        self.write(Work::Leave(holder.to_owned())).await.map(|_| ())
+    }
+
     async fn due_lanes(&self, now_ms: i64, limit: usize) -> Result<Vec<Lane>, Error> {
         leases::due(&self.readers, now_ms, limit).await
     }
@@ -150,7 +166,7 @@ impl Store for SqliteStore {
         };
         match self.write(work).await? {
             Answer::SignIn(sign_in) => Ok(sign_in),
-            Answer::Done | Answer::Lease(_) => Ok(None),
+            Answer::Done | Answer::Lease(_) | Answer::Replicas(_) => Ok(None),
         }
     }
 
