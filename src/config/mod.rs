@@ -14,6 +14,8 @@
 //!
 //! Secrets are [`SecretString`](secrecy::SecretString)s; no problem ever shows one.
 
+mod in_force;
+mod login;
 mod reader;
 mod remotes;
 mod service;
@@ -24,6 +26,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use login::{Login, OpenIdSettings};
 pub use reader::{Problem, Problems};
 pub use remotes::{Credential, Grant, Microsoft, Names, ReadStyle, Tribe, WebhookSecret};
 pub use service::{
@@ -55,6 +58,8 @@ pub struct Config {
     pub worker: Worker,
     /// Section `audit`.
     pub audit: Audit,
+    /// Section `login`.
+    pub login: Login,
     /// Section `telemetry`.
     pub telemetry: Telemetry,
 }
@@ -100,6 +105,7 @@ impl Config {
         let sync = SyncSettings::read(reader);
         let worker = Worker::read(reader);
         let audit = Audit::read(reader);
+        let login = Login::read(reader);
         let telemetry = Telemetry::read(reader);
         Some(Config {
             server: server?,
@@ -110,6 +116,7 @@ impl Config {
             sync: sync?,
             worker: worker?,
             audit: audit?,
+            login: login?,
             telemetry: telemetry?,
         })
     }
