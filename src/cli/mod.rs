@@ -26,7 +26,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -153,6 +153,16 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
         Command::Audit(args) => {
             let api = admin::api(args.access.clone(), config)?;
             admin::audit(args, &api).await.map(Some)
+        }
+        Command::Undo(args) => {
+            let api = admin::api(args.access.clone(), config)?;
+            admin::undo(args, &api).await.map(Some)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tribelink", &mut script);
+            say(String::from_utf8_lossy(&script).trim_end());
+            Ok(None)
         }
         Command::Held(args) => {
             let api = admin::api(args.access, config)?;

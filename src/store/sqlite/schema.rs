@@ -8,7 +8,7 @@ use sqlx::{
 use super::outage;
 use crate::store::Error;
 
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (
         1,
         "store",
@@ -18,6 +18,11 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
         2,
         "replicas",
         include_str!("../../../migrations/sqlite/0002_replicas.sql"),
+    ),
+    (
+        3,
+        "audit_pass",
+        include_str!("../../../migrations/sqlite/0003_audit_pass.sql"),
     ),
 ];
 
