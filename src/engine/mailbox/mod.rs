@@ -105,10 +105,14 @@ pub(super) async fn run(
     loop {
         job.step_allowed()?;
         job.user = store.user(id).await?.ok_or(Error::NoLane)?;
-        if !job.user.state.works() {
-            return Ok(());
-        }
         let now = engine.now();
+        if !job.user.state.works() {
+            // The lane is due for its chores alone, and would be again at once.
+            return match job.user.chores_due_ms <= now {
+                true => job.chores_can_wait().await,
+                false => Ok(()),
+            };
+        }
         let waiting = store.hints(&held.lease().lane, now, HINTS).await?;
         let chores = job.user.chores_due_ms <= now && job.user.state != UserState::Consented;
         if waiting.is_empty() && !chores {
@@ -282,6 +286,13 @@ impl Job<'_> {
             .collect();
         changes.push(self.chores_change(until.max(self.user.chores_due_ms), until));
         self.held.commit(changes).await
+    }
+
+    /// Nobody works on this user: whatever lets it go on looks at everything anyway.
+    async fn chores_can_wait(&self) -> Result<(), Error> {
+        let later = self.engine.now() + self.delta_interval_ms();
+        let change = self.chores_change(later, self.user.throttled_until_ms);
+        self.held.commit(vec![change]).await
     }
 
     pub(super) fn chores_change(&self, chores_due_ms: i64, throttled_until_ms: i64) -> Change {
