@@ -45,7 +45,7 @@ pub async fn authenticate(
         return next.run(request).await;
     }
     let Some(caller) = caller(&api.settings.tokens, request.headers()) else {
-        metrics::counter!("tribelink_api_denied_total").increment(1);
+        crate::telemetry::meter::denied();
         return Problem::unauthenticated().into_response();
     };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());

@@ -6,7 +6,7 @@
 //!   default), [`extract`] (bodies, ids, parameters), [`list`] (pages and cursors), [`idempotency`],
 //!   [`guard`] (headers of every answer, panics, unknown routes).
 //! - One file for each resource: [`users`], [`commands`], [`preview`], [`links`], [`people`],
-//!   [`audit`], [`held`], [`parked`], [`subscriptions`], [`environments`], [`status`].
+//!   [`audit`], [`held`], [`parked`], [`subscriptions`], [`environments`], [`keys`], [`status`].
 //! - Without a token: [`webhooks`], [`health`], [`docs`], [`page`]; [`consent`] and [`connect`] over
 //!   [`browser`].
 //!
@@ -25,6 +25,7 @@ pub mod guard;
 pub mod health;
 pub mod held;
 pub mod idempotency;
+pub mod keys;
 pub mod links;
 pub mod list;
 pub mod page;
@@ -143,6 +144,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(subscriptions::list))
         .routes(routes!(environments::list, environments::add))
         .routes(routes!(connect::connect))
+        .routes(routes!(keys::rotate))
         .routes(routes!(status::status))
 }
 
@@ -171,5 +173,6 @@ pub fn router(api: Arc<Api>) -> Router {
             with_api(&api),
             guard::headers,
         ))
+        .layer(middleware::from_fn(webhooks::measure))
         .with_state(api)
 }

@@ -2,7 +2,7 @@
 
 use tribelink_plan::ids::UserId;
 
-use super::{row::Cells, writing::Writing};
+use super::{row, writing::Writing};
 use crate::store::{Error, Purpose, SignIn};
 
 pub(super) async fn put(
@@ -66,20 +66,7 @@ pub(super) async fn take(
         return Ok(None);
     };
     w.erase();
-    let cells = Cells::of("sign_ins", &row);
-    let purpose = match cells.text("purpose")?.as_str() {
-        "invite" => Purpose::Invite(cells.user("user")?),
-        "consent" => Purpose::Consent(cells.user("user")?),
-        "employee" => Purpose::Employee(cells.environment("environment")?),
-        "connect" => Purpose::Connect(cells.environment("environment")?),
-        _ => return Err(cells.corrupt("purpose")),
-    };
-    let sign_in = SignIn {
-        purpose,
-        proof: cells.sealed("proof")?,
-        browser_hash: cells.hash_or_none("browser_hash")?,
-        expires_ms: cells.int("expires_ms")?,
-    };
+    let sign_in = row::sign_in(&row)?;
     Ok(Some(sign_in).filter(|sign_in| sign_in.expires_ms > now_ms))
 }
 
