@@ -3,7 +3,7 @@
 //! # Map
 //! - here: the order of work, and calls to Graph with the user's token.
 //! - [`pass`]: a bunch of hints becomes cases. [`case`]: one person in a pass.
-//! - [`gather`]: reads what the planner lacks. [`execute`]: does what it says. [`record`]: keeps what
+//! - [`gather`]: reads what the planner lacks; [`people`]: Tribe's side of it. [`execute`]: does what it says. [`record`]: keeps what
 //!   came of it. [`brake`]: counts before a large pass.
 //! - [`listing`]: the whole mailbox, with stamps. [`delta`]: what changed since the cursor.
 //! - [`begin`]: first sync, resync, sweep. [`preview`]: what the first sync would do.
@@ -18,6 +18,7 @@ mod execute;
 mod gather;
 mod listing;
 mod pass;
+mod people;
 mod preview;
 mod record;
 
@@ -339,7 +340,8 @@ impl Job<'_> {
                     chores_due_ms: self.user.chores_due_ms,
                     delta_ms: self.user.delta_ms,
                     proven_ms: self.user.proven_ms,
-                    throttled_until_ms: 0,
+                    // A rest that Graph asked for lasts, whatever the user's state.
+                    throttled_until_ms: self.user.throttled_until_ms,
                 },
             ])
             .await
