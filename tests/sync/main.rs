@@ -19,6 +19,7 @@ mod first_sync;
 mod hands;
 mod log;
 mod lost_hints;
+mod rest;
 mod rules_care;
 mod rules_fields;
 mod rules_life;
