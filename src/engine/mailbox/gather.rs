@@ -25,7 +25,7 @@ use super::{
 use crate::{
     graph::{Done, Folder, Op},
     remote,
-    store::{Change, Cursor, LinkRow},
+    store::{Change, Cursor, LinkRow, UserState},
 };
 
 /// A planner that asks for more rounds than this has a defect; the case is parked.
@@ -314,9 +314,12 @@ impl Job<'_> {
         wanted: Vec<(usize, Wanted)>,
     ) -> Result<(), Error> {
         let counts = self.engine.ports.store.count_links(self.user.id).await?;
-        if self.listing.is_none()
-            && self.listing_pays(wanted.len(), counts.linked + counts.sleeping)
-        {
+        // Whom the first sync finds in the mailbox already, only the listing tells (R13): a job that
+        // goes on with one after a crash makes its own.
+        let finds = self.user.state == UserState::FirstSync
+            && self.engine.settings.policy.matching == Match::EmailName;
+        let pays = self.listing_pays(wanted.len(), counts.linked + counts.sleeping);
+        if self.listing.is_none() && (finds || pays) {
             return self.list().await;
         }
         // Before a contact counts as deleted it is looked for in folders made lately, too.
