@@ -87,11 +87,7 @@ impl Job<'_> {
             return Ok(());
         }
         match self.subscribe().await {
-            Ok(()) => {
-                let clear = Change::ClearAlert(alert_key(self.user.id));
-                let delta = self.hint(Target::Delta, Source::Engine);
-                self.held.commit(vec![clear, Change::AddHints(vec![delta])]).await
-            }
+            Ok(()) => Ok(()),
             // Without notifications the deltas still find everything, only later.
             Err(Error::Remote(error)) if !error.is_passing() => {
                 self.held
@@ -152,8 +148,13 @@ impl Job<'_> {
             other => other?,
         };
         crash::point("subscription-made");
+        // One commit: what changed while nobody was told is looked for even after a crash.
         let put = self.put(&answer, wanted.client_state.expose_secret());
-        self.held.commit(vec![put]).await?;
+        let clear = Change::ClearAlert(alert_key(self.user.id));
+        let delta = self.hint(Target::Delta, Source::Engine);
+        self.held
+            .commit(vec![put, clear, Change::AddHints(vec![delta])])
+            .await?;
         crash::point("subscription-saved");
         Ok(())
     }

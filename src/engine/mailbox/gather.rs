@@ -22,7 +22,7 @@ use super::{
 use crate::{
     graph::{Done, Folder, Op},
     remote,
-    store::{Change, Cursor, LinkRow},
+    store::{Change, Cursor, LinkRow, UserState},
     telemetry::meter,
 };
 
@@ -270,9 +270,12 @@ impl Job<'_> {
         wanted: Vec<(usize, Wanted)>,
     ) -> Result<(), Error> {
         let counts = self.engine.ports.store.count_links(self.user.id).await?;
-        if self.listing.is_none()
-            && self.listing_pays(wanted.len(), counts.linked + counts.sleeping)
-        {
+        // Whom the first sync finds in the mailbox already, only the listing tells (R13): a job that
+        // goes on with one after a crash makes its own.
+        let finds = self.user.state == UserState::FirstSync
+            && self.engine.settings.policy.matching == Match::EmailName;
+        let pays = self.listing_pays(wanted.len(), counts.linked + counts.sleeping);
+        if self.listing.is_none() && (finds || pays) {
             return self.list().await;
         }
         // Before a contact counts as deleted it is looked for in folders made lately, too.
