@@ -28,8 +28,8 @@ use crate::{
         client::{self, Client, ReadMode},
         names::{Names, Path, PersonSet},
         sign_in::{
-            Application, AuthorizationCode, ClientCredentials, OneToken, SaveTokens, TokenSource,
-            Tokens,
+            Application, AuthorizationCode, ClientCredentials, EmployeeSignIn, OneToken,
+            SaveTokens, TokenSource, Tokens,
         },
     },
     vault::{Vault, column},
@@ -210,6 +210,33 @@ impl Clients {
             Arc::clone(&self.clock),
             Arc::clone(&self.observer),
         )
+    }
+
+    /// The application that employees of the environment `default` sign in to, where there is one.
+    ///
+    /// # Errors
+    /// [`remote::Error::Application`]: the configuration must be mended.
+    pub fn employee_sign_in(
+        &self,
+        login: Option<&(String, SecretString)>,
+    ) -> Result<Option<EmployeeSignIn>, remote::Error> {
+        let Some((id, secret)) = login else {
+            return Ok(None);
+        };
+        let recipe = self.default.clone();
+        let transport = self.transport_to(&[&recipe.api_url, &recipe.auth_url])?;
+        let application = Application::new(
+            &recipe.auth_url,
+            id,
+            secret,
+            "read",
+            Arc::clone(&transport),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.observer),
+        );
+        let own = self.application(&recipe, &transport);
+        let client = self.client(recipe, transport, Arc::new(ClientCredentials::new(own)));
+        Ok(Some(EmployeeSignIn::new(application, client)))
     }
 
     fn kept(&self, environment: &EnvironmentId) -> Kept {

@@ -17,6 +17,7 @@ use tribelink_plan::{ids::UserId, rule::Rule};
 use super::{Command, Refusal, consent_alert, transition};
 use crate::{
     clock::Clock,
+    crash,
     digest::same_secret,
     graph::SignIn,
     remote,
@@ -130,6 +131,7 @@ impl Keeper {
                     return Err(Error::Remote(error));
                 }
             };
+            crash::point("token-refreshed");
             let seal = |column, text: &SecretString| self.vault.seal_text(column, &row, text);
             let newer = Tokens {
                 refresh: match &issued.refresh {
@@ -147,6 +149,7 @@ impl Keeper {
             };
             match self.store.commit(&Guard::None, vec![put]).await {
                 Ok(()) => {
+                    crash::point("token-saved");
                     meter::refreshed(Refresh::Refreshed);
                     return Ok(issued.access);
                 }

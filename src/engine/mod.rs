@@ -14,8 +14,9 @@
 //! - [`environment`]: Tribe hints, poll, sweep, webhook registration, fan-out.
 //! - [`mailbox`]: one user's job: gather, plan, execute, record; delta, listing, subscription.
 //! - [`retry`]: how long to wait, and when to park (pure). [`trail`]: audit lines (pure but for the
-//!   vault). [`explain`]: why a person is, or is not, in a mailbox.
+//!   vault). [`explain`]: why a person is, or is not, in a mailbox. [`cards`]: both cards.
 
+pub mod cards;
 pub mod environment;
 
 pub mod explain;

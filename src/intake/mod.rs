@@ -25,6 +25,7 @@ use tribelink_plan::ids::EnvironmentId;
 use self::graph::Points;
 use crate::{
     clock::Clock,
+    crash,
     graph::notice::{self, BadNotice, Items, Sender},
     ports::Wake,
     remote::json::BadJson,
@@ -228,11 +229,13 @@ impl Intake {
             return Ok(());
         }
         let lanes: BTreeSet<Lane> = hints.iter().map(lane_of).collect();
+        crash::point("hints-judged");
         if let Err(error) = self.store.add_hints(hints).await {
             log_store(&error);
             meter::received(source, "unavailable", 1);
             return Err(Refusal::Unavailable);
         }
+        crash::point("hints-committed");
         for lane in &lanes {
             self.wake.lane(lane);
         }

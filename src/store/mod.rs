@@ -165,6 +165,9 @@ pub trait Store: Send + Sync {
         now_ms: i64,
     ) -> Result<Option<SignIn>, Error>;
 
+    /// A sign-in that stays: a session of the page. `None` when unknown or expired at `now_ms`.
+    async fn sign_in(&self, state_hash: &[u8; 32], now_ms: i64) -> Result<Option<SignIn>, Error>;
+
     /// One link.
     async fn link(&self, user: UserId, person: PersonId) -> Result<Option<LinkRow>, Error>;
 

@@ -297,6 +297,7 @@ mod tests {
             fields,
             values: None,
             note: None,
+            pass: 0,
         }))
     }
 

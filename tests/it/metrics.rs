@@ -3,14 +3,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::TcpListener,
     path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
 };
 
-use http::{Method, header};
-use serde_json::{Value, json};
+use http::Method;
+use serde_json::json;
 use tribelink::{
     activation::{brake_alert, consent::APPLICATION_ALERT, consent_alert, left_alert},
     telemetry::{
@@ -19,178 +16,8 @@ use tribelink::{
     },
 };
 use tribelink_plan::ids::UserId;
-use tribelink_sandbox::{Options, Running, Sandbox};
 
-const TOKEN: &str = "the-admin-token-of-the-tests-0123456789";
-
-/// `tribelink serve` against a sandbox.
-struct World {
-    sandbox: Running,
-    service: Child,
-    base: String,
-    http: reqwest::Client,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ = self.service.kill();
-        let _ = self.service.wait();
-    }
-}
-
-impl World {
-    async fn start() -> World {
-        let options = Options {
-            people: 12,
-            users: 2,
-            ..Options::default()
-        };
-        let any = "127.0.0.1:0".parse().unwrap();
-        let sandbox = Sandbox::start(options, any, None).await.unwrap();
-        sandbox.ctx.lock().auto_consent = true;
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(20))
-            .build()
-            .unwrap();
-        let origin = format!("http://{}", sandbox.addr);
-        let config = http.get(format!("{origin}/_sandbox/config")).send().await;
-        let config: Value = config.unwrap().json().await.unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-        let listen = address.unwrap().to_string();
-        let folder = tempfile::tempdir().unwrap();
-        let text = |side: &str, key: &str| config[side][key].as_str().unwrap().to_owned();
-        let service = Command::new(env!("CARGO_BIN_EXE_tribelink"))
-            .arg("serve")
-            .current_dir(folder.path())
-            .env_clear()
-            .env("TRIBELINK_SERVER__LISTEN", &listen)
-            .env("TRIBELINK_SECURITY__ADMIN_TOKEN", TOKEN)
-            .env(
-                "TRIBELINK_SECURITY__ENCRYPTION_KEYS",
-                "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
-            )
-            .env("TRIBELINK_TRIBE__API_URL", &origin)
-            .env("TRIBELINK_TRIBE__AUTH_URL", &origin)
-            .env("TRIBELINK_TRIBE__CLIENT_ID", text("tribe", "client_id"))
-            .env(
-                "TRIBELINK_TRIBE__CLIENT_SECRET",
-                text("tribe", "client_secret"),
-            )
-            .env(
-                "TRIBELINK_TRIBE__WEBHOOK_SECRET",
-                text("tribe", "webhook_secret"),
-            )
-            .env("TRIBELINK_MICROSOFT__GRAPH_URL", &origin)
-            .env("TRIBELINK_MICROSOFT__LOGIN_URL", &origin)
-            .env("TRIBELINK_MICROSOFT__TENANT", text("microsoft", "tenant"))
-            .env(
-                "TRIBELINK_MICROSOFT__CLIENT_ID",
-                text("microsoft", "client_id"),
-            )
-            .env(
-                "TRIBELINK_MICROSOFT__CLIENT_SECRET",
-                text("microsoft", "client_secret"),
-            )
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let world = World {
-            sandbox,
-            service,
-            base: format!("http://{listen}"),
-            http,
-            _folder: folder,
-        };
-        world
-            .until("the service is ready", async |world: &World| {
-                let asked = world.http.get(format!("{}/readyz", world.base)).send();
-                asked.await.is_ok_and(|answer| answer.status().is_success())
-            })
-            .await;
-        world
-    }
-
-    /// Waits for a state, two minutes at most.
-    async fn until(&self, what: &str, holds: impl AsyncFn(&World) -> bool) {
-        for _ in 0..1_200 {
-            if holds(self).await {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("waited in vain until {what}:\n{}", self.scrape().await);
-    }
-
-    async fn api(&self, method: Method, path: &str, body: Option<Value>) -> Value {
-        let url = format!("{}/api/v1{path}", self.base);
-        let mut request = self.http.request(method, url).bearer_auth(TOKEN);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let answer = request.send().await.unwrap();
-        let status = answer.status();
-        let text = answer.text().await.unwrap();
-        assert!(status.is_success(), "{path}: {status} {text}");
-        serde_json::from_str(&text).unwrap()
-    }
-
-    async fn control(&self, method: Method, path: &str, body: Value) -> Value {
-        let url = format!("http://{}/_sandbox{path}", self.sandbox.addr);
-        let answer = self
-            .http
-            .request(method, url)
-            .json(&body)
-            .send()
-            .await
-            .unwrap();
-        let status = answer.status();
-        let text = answer.text().await.unwrap();
-        assert!(status.is_success(), "{path}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or_default()
-    }
-
-    async fn deliver(&self, path: &str, body: &'static str) -> u16 {
-        let request = self.http.post(format!("{}{path}", self.base)).body(body);
-        request.send().await.unwrap().status().as_u16()
-    }
-
-    async fn scrape(&self) -> String {
-        let asked = self.http.get(format!("{}/metrics", self.base)).send().await;
-        asked.unwrap().text().await.unwrap()
-    }
-
-    /// Activates the employee of an address and goes through consent; answers the user's id.
-    async fn live(&self, address: &str) -> String {
-        let wanted = json!({"employee_email": address, "start": true});
-        let user = self.api(Method::POST, "/users", Some(wanted)).await;
-        let mut url: reqwest::Url = user["consent_url"].as_str().unwrap().parse().unwrap();
-        let mut cookie = None;
-        while let Some(next) = {
-            let mut request = self.http.get(url.clone());
-            if let Some(cookie) = &cookie {
-                request = request.header(header::COOKIE, cookie);
-            }
-            let answer = request.send().await.unwrap();
-            if let Some(set) = answer.headers().get(header::SET_COOKIE) {
-                let set = set.to_str().unwrap();
-                cookie = set.split(';').next().map(str::to_owned);
-            }
-            let location = answer.headers().get(header::LOCATION);
-            location.map(|location| url.join(location.to_str().unwrap()).unwrap())
-        } {
-            url = next;
-        }
-        let id = user["id"].as_str().unwrap().to_owned();
-        self.until("the user is live", async |world: &World| {
-            let user = world.api(Method::GET, &format!("/users/{id}"), None).await;
-            user["state"] == "live"
-        })
-        .await;
-        id
-    }
-}
+use crate::service::World;
 
 /// Name and labels of every line of a scrape, and the words after `# TYPE`.
 struct Scrape {

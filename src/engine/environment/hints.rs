@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{Error, Job};
 use crate::{
+    crash,
     store::{Change, Hint, NewHint, Source, Target},
     tribe::EntityKind,
 };
@@ -92,6 +93,7 @@ impl Job<'_> {
             .people
             .put(&self.land.environment.id, &people, started);
 
+        crash::point("people-read");
         let source = hints
             .first()
             .map_or(Source::Engine, |hint| hint.hint.source);
@@ -127,6 +129,7 @@ impl Job<'_> {
                 Change::DropHints(hints.iter().map(|hint| hint.id).collect()),
             ])
             .await?;
+        crash::point("fan-out-committed");
         for lane in &fan_out.lanes {
             crate::ports::Wake::lane(self.engine.scheduler.as_ref(), lane);
         }

@@ -250,6 +250,11 @@ impl Store for MemoryStore {
         Ok(taken.filter(|sign_in| sign_in.expires_ms > now_ms))
     }
 
+    async fn sign_in(&self, state_hash: &[u8; 32], now_ms: i64) -> Result<Option<SignIn>, Error> {
+        let kept = self.lock().sign_ins.get(state_hash).cloned();
+        Ok(kept.filter(|sign_in| sign_in.expires_ms > now_ms))
+    }
+
     async fn link(&self, user: UserId, person: PersonId) -> Result<Option<LinkRow>, Error> {
         Ok(self.lock().links.get(&(user, person)).cloned())
     }
@@ -376,6 +381,9 @@ impl Store for MemoryStore {
                     .person
                     .is_none_or(|person| line.person == Some(person))
                 && filter.rule.is_none_or(|rule| line.rule == rule)
+                && filter.pass.is_none_or(|pass| line.pass == pass)
+                && filter.since_ms.is_none_or(|since| line.at_ms >= since)
+                && filter.until_ms.is_none_or(|until| line.at_ms < until)
         });
         Ok(page(rows, limit))
     }

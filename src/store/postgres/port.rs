@@ -5,7 +5,7 @@ use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId
 
 use super::{
     PostgresStore, alerts, answers, audit, cursors, environments, held, hints, leases, links,
-    parked, previews, sealed_cells, subscriptions, tokens,
+    parked, previews, sealed_cells, sign_ins, subscriptions, tokens,
     transact::{Answer, Work},
     users,
 };
@@ -163,6 +163,11 @@ impl Store for PostgresStore {
             Answer::SignIn(sign_in) => Ok(sign_in),
             Answer::Done | Answer::Lease(_) | Answer::Replicas(_) => Ok(None),
         }
+    }
+
+    async fn sign_in(&self, state_hash: &[u8; 32], now_ms: i64) -> Result<Option<SignIn>, Error> {
+        self.read(sign_ins::get(&self.pool, state_hash, now_ms))
+            .await
     }
 
     async fn link(&self, user: UserId, person: PersonId) -> Result<Option<LinkRow>, Error> {

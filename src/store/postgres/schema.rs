@@ -37,7 +37,7 @@ pub struct Step {
     pub sql: &'static str,
 }
 
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     Step {
         number: 1,
         name: "store",
@@ -49,6 +49,12 @@ const STEPS: [Step; 2] = [
         name: "replicas",
         effect: Effect::Expands,
         sql: include_str!("../../../migrations/postgres/0002_replicas.sql"),
+    },
+    Step {
+        number: 3,
+        name: "audit_pass",
+        effect: Effect::Expands,
+        sql: include_str!("../../../migrations/postgres/0003_audit_pass.sql"),
     },
 ];
 

@@ -139,6 +139,7 @@ pub(in crate::store) fn audit_line<R: Raw>(row: &R) -> Result<AuditLine, Error> 
         fields: cells.fields("fields")?,
         values: cells.sealed_or_none("sealed")?,
         note: cells.text_or_none("note")?,
+        pass: cells.int("pass")?,
     })
 }
 
@@ -211,6 +212,8 @@ pub(in crate::store) fn sign_in<R: Raw>(row: &R) -> Result<SignIn, Error> {
         "consent" => Purpose::Consent(cells.user("user")?),
         "employee" => Purpose::Employee(cells.environment("environment")?),
         "connect" => Purpose::Connect(cells.environment("environment")?),
+        "page" => Purpose::Page(cells.environment("environment")?),
+        "session" => Purpose::Session(cells.environment("environment")?),
         _ => return Err(cells.corrupt("purpose")),
     };
     Ok(SignIn {

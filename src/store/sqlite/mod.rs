@@ -9,7 +9,7 @@
 //!   `cursors`, `subscriptions`, `audit`, `held`, `parked`, `previews`, `alerts`, `answers`;
 //!   `sealed_cells` alone goes across them, for the rotation of keys.
 //! - `port`: the trait, which hands writes to the writer and reads to a small pool.
-//! - Here: opening, copying, closing.
+//! - [`backup`]: copies for another process. Here: opening, closing.
 //!
 //! A write is on the disk when it returns: WAL with `synchronous=FULL`. Deleted content is
 //! overwritten (`secure_delete`).
@@ -17,6 +17,7 @@
 mod alerts;
 mod answers;
 mod audit;
+pub mod backup;
 mod cursors;
 mod environments;
 mod file;
@@ -204,28 +205,10 @@ impl SqliteStore {
     /// [`Error::Unavailable`] when the file is there already or cannot be written; what was begun is
     /// removed, so it is safe to repeat.
     pub async fn backup_to(&self, path: &Path) -> Result<(), Error> {
-        file::create_new(path).map_err(|error| file::unavailable(&error))?;
-        let copied = self.copy_into(path).await;
-        if copied.is_err() {
-            // It holds nothing that anybody could restore.
-            let _ = std::fs::remove_file(path);
-        }
-        copied
-    }
-
-    async fn copy_into(&self, path: &Path) -> Result<(), Error> {
-        let name = path
-            .to_str()
-            .ok_or_else(|| Error::Unavailable("the copy's path is not UTF-8".to_owned()))?;
         let mut conn = self.options.connect().await.map_err(outage)?;
-        let copied = sqlx::query("VACUUM INTO ?")
-            .bind(name)
-            .execute(&mut conn)
-            .await;
+        let copied = backup::copy_from(&mut conn, path).await;
         let _ = conn.close().await;
-        copied.map_err(outage)?;
-        // VACUUM INTO leaves the flushing to the operating system.
-        file::sync(path).map_err(|error| file::unavailable(&error))
+        copied
     }
 
     /// Writes what waits, then closes the file; later calls fail with [`Error::Unavailable`].

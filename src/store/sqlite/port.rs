@@ -6,7 +6,7 @@ use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId
 
 use super::{
     SqliteStore, alerts, answers, audit, closed, cursors, environments, held, hints, leases, links,
-    parked, previews, sealed_cells, subscriptions, tokens, users,
+    parked, previews, sealed_cells, sign_ins, subscriptions, tokens, users,
     writer::{Answer, Job, Work},
 };
 use crate::store::*;
@@ -168,6 +168,10 @@ impl Store for SqliteStore {
             Answer::SignIn(sign_in) => Ok(sign_in),
             Answer::Done | Answer::Lease(_) | Answer::Replicas(_) => Ok(None),
         }
+    }
+
+    async fn sign_in(&self, state_hash: &[u8; 32], now_ms: i64) -> Result<Option<SignIn>, Error> {
+        sign_ins::get(&self.readers, state_hash, now_ms).await
     }
 
     async fn link(&self, user: UserId, person: PersonId) -> Result<Option<LinkRow>, Error> {

@@ -16,7 +16,10 @@ use super::{
     file::OpenFile, hints, keeper::Wake, leases, outage, replicas, schema, sign_ins,
     writing::Writing,
 };
-use crate::store::{Change, Error, Guard, Lane, Lease, NewHint, SignIn};
+use crate::{
+    crash,
+    store::{Change, Error, Guard, Lane, Lease, NewHint, SignIn},
+};
 
 /// How many callers share one transaction at most: it bounds how long the first of them waits.
 const GROUP: usize = 256;
@@ -145,7 +148,9 @@ impl Writer {
             }
             execute(conn, "RELEASE job").await?;
         }
+        crash::point("group-written");
         execute(conn, "COMMIT").await?;
+        crash::point("group-committed");
         Ok((answers, erased))
     }
 
