@@ -3,6 +3,7 @@
 import random
 import signal
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 from stage import Client, Door, Postgres, Process, Replica, Sandbox, Stage, activate, say, stamp_of, until
@@ -324,6 +325,14 @@ def scene(stage, people, users, small):
               len(on_purpose) == 1)
         parked = until_parked(postgres, mailbox)
         check(f"the doubled stamp was found and parked: {parked!r}", parked is not None)
+    state = sandbox.state()
+    kinds = [hook["entityType"] for hook in state["tribe"]["webhooks"]]
+    check(f"{len(kinds)} webhooks registered by three replicas, each kind once", len(kinds) == len(set(kinds)) > 1)
+    kept = postgres.ask("SELECT count(*), count(DISTINCT \"user\") FROM subscriptions")[0]
+    check(f"{kept[0]} subscriptions for {kept[1]} mailboxes", int(kept[0]) == int(kept[1]) == users)
+    # Its counters began with its restart: it got a part of the work when it joined again.
+    taken = leases_taken(victim)
+    check(f"{victim.name} took {taken:.0f} leases of mailboxes since it joined again", taken > 0)
     for replica in replicas:
         check(f"{replica.name} runs and is ready", replica.popen.poll() is None and replica.ready())
         panics = replica.log().count("panicked")
@@ -331,6 +340,15 @@ def scene(stage, people, users, small):
     passed = 0 if failures else 1
     print(f"{passed} passed, {1 - passed} failed", flush=True)
     return 1 if failures else 0
+
+
+def leases_taken(replica):
+    """Leases of mailboxes that this process took."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{replica.port}/metrics", timeout=10) as answer:
+        for line in answer.read().decode().splitlines():
+            if line.startswith('tribelink_leases_taken_total{lane="mailbox"}'):
+                return float(line.split()[-1])
+    return 0.0
 
 
 def holds(postgres, replica, holder):
