@@ -66,8 +66,7 @@ pub async fn connect(
 /// The link's token.
 #[derive(Deserialize)]
 pub struct Token {
-    #[serde(default)]
-    token: String,
+    token: Option<String>,
 }
 
 /// Opens a link that connects an environment
@@ -76,7 +75,7 @@ pub struct Token {
 /// sign-in succeeds or it expires.
 #[utoipa::path(
     get, path = "/oauth/tribe/start", operation_id = "connect_start", tag = "consent", security(()),
-    params(("token" = String, Query, description = "From `connect_url`")),
+    params(("token" = Option<String>, Query, description = "From `connect_url`")),
     responses(
         (status = 303, description = "To Tribe's sign-in, with state; sets the cookie that binds the browser"),
         (status = 409, description = "A page for people: the environment needs no sign-in any more", body = String, content_type = "text/html"),
@@ -85,7 +84,11 @@ pub struct Token {
     )
 )]
 pub async fn start(State(api): State<Arc<Api>>, Params(link): Params<Token>) -> Response {
-    match api.activation.open_connect(&link.token).await {
+    match api
+        .activation
+        .open_connect(&link.token.unwrap_or_default())
+        .await
+    {
         Ok(begun) => begin(&begun),
         Err(failure) => explain(&failure),
     }

@@ -89,6 +89,7 @@ pub async fn list(
 }))]
 pub struct NewEnvironment {
     /// A short name: lower-case letters, digits and dashes, at most 32.
+    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,31}$")]
     id: String,
     /// How to reach it: the keys of the configuration's section `tribe`. Kept sealed, shown to nobody.
     tribe: Settings,

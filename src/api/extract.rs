@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::Problem;
 use crate::remote::json::{MAX_DEPTH, depth};
 
-/// A JSON body; an empty one counts as `{}`, so that commands whose members are all optional need none.
+/// A JSON body; an empty one and `null` count as `{}`, so that commands whose members are all optional need none.
 pub struct Body<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
@@ -28,7 +28,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json")
             });
         let Raw(bytes) = Raw::from_request(request, state).await?;
-        if bytes.is_empty() {
+        if bytes.is_empty() || (is_json && bytes.trim_ascii() == b"null") {
             let empty = serde_json::from_slice(b"{}");
             return empty.map(Body).map_err(|error| unreadable(&error));
         }

@@ -5,6 +5,7 @@
 //!   side. [`log`]: the calls that the sandbox received.
 //! - `fields`: every mapped field both ways. `rules_*`: the rules of the design by number.
 //! - `calls`: how many calls an edit costs. `first_sync`: a thousand people.
+//! - `edge`: clients that keep connections to themselves.
 //! - `lost_hints`, `faults`: what goes wrong. `two_users`: one person in two mailboxes.
 
 #![expect(
@@ -13,6 +14,7 @@
 )]
 
 mod calls;
+mod edge;
 mod faults;
 mod fields;
 mod first_sync;
