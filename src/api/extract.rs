@@ -38,6 +38,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 "the body must be application/json",
             ));
         }
+        // The library would fill a record's members from a list, by their order.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Problem::invalid("the body must be a JSON object"));
+        }
         if depth(&bytes) > MAX_DEPTH {
             return Err(Problem::invalid("the JSON nests too deep"));
         }

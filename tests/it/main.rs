@@ -5,6 +5,7 @@
 //! - `clients_*`: both clients against HTTP servers that answer as the references say.
 //! - `connect`: an environment connected by a sign-in, against the sandbox.
 //! - [`demo`]: the program's own story, as its users start it.
+//! - `fuzz`: the corpora of the fuzz targets, replayed.
 //! - `keys`: a key replaced while everything runs.
 //! - [`store`]: one contract suite over every store.
 
@@ -31,5 +32,6 @@ mod clients_tribe_tokens;
 mod connect;
 mod demo;
 mod fakes;
+mod fuzz;
 mod keys;
 mod store;
