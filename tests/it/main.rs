@@ -5,6 +5,7 @@
 //! - `clients_*`: both clients against HTTP servers that answer as the references say.
 //! - `connect`: an environment connected by a sign-in, against the sandbox.
 //! - [`demo`]: the program's own story, as its users start it.
+//! - `fuzz`: the corpora of the fuzz targets, replayed.
 //! - `keys`: a key replaced while everything runs.
 //! - [`backup`]: copies, and what a service does that starts from one.
 //! - [`docs`]: what the pages name is there.
@@ -37,6 +38,7 @@ mod connect;
 mod demo;
 mod docs;
 mod fakes;
+mod fuzz;
 mod keys;
 mod metrics;
 mod service;
