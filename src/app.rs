@@ -17,6 +17,7 @@ use crate::{
     api::{self, Api},
     clock::{Clock, SystemClock},
     config::{Config, Credential, Database},
+    crash,
     crms::{self, Clients},
     engine::{self, Engine, explain::Explain, schedule::Scheduler},
     environment::Configured,
@@ -33,9 +34,13 @@ use crate::{
     server::{self, Limits, limit::limited},
     store::{
         self, Change, Environment, Guard, Store,
+        postgres::{self, PostgresStore},
         sqlite::{self, SqliteStore},
     },
-    telemetry::{CountCalls, Metrics},
+    telemetry::{
+        CountCalls, Metrics,
+        census::{self, Census},
+    },
     tribe::Crm,
     vault::{FingerprintKey, KeyRing, Vault},
 };
@@ -49,15 +54,15 @@ pub const DEFAULT_ENVIRONMENT: &str = "default";
 /// How often what the metrics have gathered is folded.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// How often the gauges are read of the database.
+const CENSUS_MS: i64 = census::EVERY.as_millis() as i64;
+
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database cannot be used.
     #[error("database: {0}")]
     Store(#[from] store::Error),
-    /// This database is not built in.
-    #[error("database.url must begin with sqlite:; this version has no other database")]
-    Database,
     /// No key seals what is kept.
     #[error(
         "security.encryption_keys is missing; make a key with `tribelink keys new`, and keep it outside the database"
@@ -108,13 +113,15 @@ pub struct App {
 /// Opens the database that the configuration names.
 ///
 /// # Errors
-/// It cannot be opened or is of another kind than this version has.
+/// It cannot be reached or opened.
 pub async fn open_store(database: &Database) -> Result<Arc<dyn Store>, Error> {
     let url = database.url.expose_secret();
-    if !url.starts_with("sqlite:") {
-        return Err(Error::Database);
+    if url.starts_with("sqlite:") {
+        let opened = SqliteStore::open(url, sqlite::Settings::default()).await?;
+        crash::point("store-opened");
+        return Ok(Arc::new(opened));
     }
-    let opened = SqliteStore::open(url, sqlite::Settings::default()).await?;
+    let opened = PostgresStore::open(url, postgres::Settings::default()).await?;
     Ok(Arc::new(opened))
 }
 
@@ -308,10 +315,19 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     .await?;
     let ended = CancellationToken::new();
     let upkeep = tokio::spawn({
-        let ended = ended.clone();
+        let (ended, store) = (ended.clone(), Arc::clone(&app.store));
         async move {
+            let mut census = Census::default();
+            let mut due_ms = 0;
             while !ended.is_cancelled() {
                 metrics.upkeep();
+                let now_ms = SystemClock.now_ms();
+                if now_ms >= due_ms {
+                    due_ms = now_ms + CENSUS_MS;
+                    if let Err(error) = census.take(store.as_ref(), now_ms).await {
+                        tracing::warn!(%error, "the gauges could not be read; they stay as they were");
+                    }
+                }
                 tokio::select! {
                     () = ended.cancelled() => {}
                     () = tokio::time::sleep(UPKEEP) => {}
@@ -370,9 +386,12 @@ async fn ensure_environment(
     now_ms: i64,
 ) -> Result<(), Error> {
     let id = EnvironmentId::from(DEFAULT_ENVIRONMENT);
-    if let Some(known) = store.environment(&id).await? {
+    let known = store.environments().await?;
+    for environment in &known {
         // A lost key fails here, at start, rather than as a million edits.
-        FingerprintKey::open(vault, &id, &known.fingerprint_key)?;
+        FingerprintKey::open(vault, &environment.id, &environment.fingerprint_key)?;
+    }
+    if known.iter().any(|environment| environment.id == id) {
         return Ok(());
     }
     let fresh = Environment {

@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     str::FromStr as _,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -66,6 +69,8 @@ pub struct Clients {
     transport: Option<Arc<dyn Transport>>,
     /// Each with the settings it was made from.
     made: Mutex<HashMap<EnvironmentId, Made>>,
+    /// This replica's share of the calls in flight; 0: all of them.
+    in_flight: AtomicUsize,
 }
 
 /// A configured name cannot be used.
@@ -119,6 +124,7 @@ impl Clients {
             observer,
             transport,
             made: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
         })
     }
 
@@ -248,12 +254,16 @@ impl Clients {
         transport: Arc<dyn Transport>,
         tokens: Arc<dyn TokenSource>,
     ) -> Client {
-        let settings = client::Settings {
+        let mut settings = client::Settings {
             read: recipe.read,
             names: recipe.names,
             write_timeout: self.write_timeout,
             ..client::Settings::new(recipe.api_url)
         };
+        match self.in_flight.load(Ordering::Relaxed) {
+            0 => {}
+            share => settings.in_flight = share,
+        }
         Client::new(
             settings,
             transport,
@@ -294,6 +304,14 @@ impl Clients {
 
 #[async_trait]
 impl Crms for Clients {
+    fn set_in_flight(&self, calls: usize) {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        self.in_flight.store(calls, Ordering::Relaxed);
+        for (_, crm) in made.values() {
+            crm.set_in_flight(calls);
+        }
+    }
+
     async fn crm(
         &self,
         environment: &EnvironmentId,

@@ -60,6 +60,12 @@ pub trait Crms: Send + Sync {
     async fn crm(&self, environment: &EnvironmentId)
     -> Result<Option<Arc<dyn Crm>>, remote::Error>;
 
+    /// How many calls may be in flight at each environment from this process, from now on: its share
+    /// of what Tribe bears.
+    fn set_in_flight(&self, calls: usize) {
+        let _ = calls;
+    }
+
     /// Where an administrator's browser goes to connect an environment by authorization code.
     ///
     /// # Errors

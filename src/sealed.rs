@@ -88,10 +88,13 @@ pub fn webhook_row(environment: &str, webhook: &str) -> String {
 
 /// The row of an audit line's values.
 pub fn audit_row(line: &AuditLine) -> String {
-    let person = line
-        .person
-        .map_or(String::new(), |person| person.to_string());
-    format!("{}/{person}", line.user)
+    audit_row_of(line.user, line.person)
+}
+
+/// The row of the values of an audit line about them.
+pub fn audit_row_of(user: UserId, person: Option<PersonId>) -> String {
+    let person = person.map_or(String::new(), |person| person.to_string());
+    format!("{user}/{person}")
 }
 
 /// The row of a held item's values.

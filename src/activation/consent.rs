@@ -17,6 +17,7 @@ use super::{
     transition,
 };
 use crate::{
+    crash,
     graph::{Authorize, Call, Identity, Issued, Me},
     random, remote,
     sealed::{Proof, sha256, user_row},
@@ -212,6 +213,7 @@ impl Activation {
 
     /// Saves what a sign-in brought, when it is the employee's own mailbox.
     async fn save(&self, id: UserId, connected: &Connected) -> Result<Consented, Failure> {
+        crash::point("code-redeemed");
         for _ in 0..3 {
             let user = self.user(id).await?;
             let changes = self.changes_of(&user, connected).await?;

@@ -48,7 +48,7 @@ pub async fn authenticate(
     let caller = match identify(&api, &mut request).await {
         Ok(caller) => caller,
         Err(problem) => {
-            metrics::counter!("tribelink_api_denied_total").increment(1);
+            crate::telemetry::meter::denied();
             return problem.into_response();
         }
     };

@@ -7,7 +7,7 @@
 //!   [`guard`] (headers of every answer, panics, unknown routes).
 //! - One file for each resource: [`users`], [`commands`], [`preview`], [`links`], [`people`],
 //!   [`cards`], [`names`], [`audit`], [`undo`], [`held`], [`parked`], [`subscriptions`],
-//!   [`environments`], [`settings`], [`status`].
+//!   [`environments`], [`keys`], [`settings`], [`status`].
 //! - The page: [`page`] and its assets, [`session`] (signing in), [`me`] (an employee's own link).
 //! - Without a token: [`webhooks`], [`health`], [`docs`]; [`consent`] and [`connect`] over
 //!   [`browser`].
@@ -28,6 +28,7 @@ pub mod guard;
 pub mod health;
 pub mod held;
 pub mod idempotency;
+pub mod keys;
 pub mod links;
 pub mod list;
 pub mod me;
@@ -165,6 +166,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(subscriptions::list))
         .routes(routes!(environments::list, environments::add))
         .routes(routes!(connect::connect))
+        .routes(routes!(keys::rotate))
         .routes(routes!(status::status))
         .routes(routes!(settings::show))
         .routes(routes!(session::show))
@@ -209,5 +211,6 @@ pub fn router(api: Arc<Api>) -> Router {
             with_api(&api),
             guard::headers,
         ))
+        .layer(middleware::from_fn(webhooks::measure))
         .with_state(api)
 }

@@ -18,6 +18,9 @@ use super::{
 };
 use crate::config::{AdminAccess, Sources};
 
+/// After this many walks that each found something, somebody still seals under an old key.
+const MOST_WALKS: u32 = 5;
+
 /// The API that the arguments, the environment or the configuration name. The configuration is only
 /// read for what the arguments leave open.
 pub(super) fn api(access: Access, config: Option<&Path>) -> Result<Api, Error> {
@@ -223,6 +226,48 @@ pub(super) async fn status(api: &Api) -> Result<Report, Error> {
 
 pub(super) async fn rebuild(api: &Api, user: Uuid) -> Result<Report, Error> {
     act(api, user, "rebuild", json!({})).await
+}
+
+/// Walks everything that is sealed until a whole walk finds nothing left to do. Ends with 1 when
+/// something does not open, or when others write under an old key faster than it walks.
+pub(super) async fn rotate(api: &Api, visible: bool) -> Result<Report, Error> {
+    let bar = watch::counter(visible, "values looked at");
+    let (mut resealed, mut walks) = (0, 0);
+    loop {
+        walks += 1;
+        let (mut checked, mut anew, mut refused) = (0, 0, Vec::new());
+        let mut cursor = Value::Null;
+        let current = loop {
+            let body = match &cursor {
+                Value::Null => json!({}),
+                cursor => json!({ "cursor": cursor }),
+            };
+            let mut walk = api.post(&["keys", "rotate"], &body).await?;
+            let number = |name: &str| walk[name].as_u64().unwrap_or_default();
+            checked += number("checked");
+            anew += number("resealed");
+            bar.inc(number("checked"));
+            refused.extend(walk["refused"].as_array().cloned().unwrap_or_default());
+            cursor = walk["next_cursor"].take();
+            if cursor.is_null() {
+                break walk["current"].take();
+            }
+        };
+        resealed += anew;
+        let done = anew == 0;
+        if done || walks == MOST_WALKS {
+            bar.finish_and_clear();
+            let value = json!({
+                "current": current, "sealed": checked, "resealed": resealed,
+                "refused": refused, "complete": done && refused.is_empty(),
+            });
+            return Ok(Report {
+                good: value["complete"] == true,
+                value,
+                words: show::rotation,
+            });
+        }
+    }
 }
 
 pub(super) async fn environments(

@@ -59,12 +59,16 @@ pub(super) enum Command {
     Environments(EnvironmentsArgs),
     /// Find a user's links again by the stamps in Outlook, after a lost database.
     Rebuild(OfUser),
-    /// Make a key that seals what is kept.
+    /// Make a key that seals what is kept, or seal everything anew under the current one.
     Keys(KeysArgs),
     /// Print the commented default configuration: every key, its default and its reason.
-    Config,
+    Config(ConfigArgs),
     /// Bring the database to the schema of this version.
     Migrate,
+    /// Copy the SQLite database, beside a running service.
+    Backup(BackupArgs),
+    /// Put a copy in the place of the SQLite database; the service must not run.
+    Restore(RestoreArgs),
     /// Ask whether the service is alive; for containers without a shell.
     Health(HealthArgs),
     /// Print the description of the API.
@@ -141,6 +145,31 @@ pub struct SandboxArgs {
 }
 
 #[derive(Args)]
+pub(super) struct ConfigArgs {
+    /// Print it as a page for readers instead.
+    #[arg(long)]
+    pub(super) markdown: bool,
+}
+
+#[derive(Args)]
+pub(super) struct BackupArgs {
+    /// The folder for the copy; made when missing. The copy's name bears the time.
+    pub(super) folder: PathBuf,
+    /// Remove all but so many copies of this folder, the newest.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) keep: Option<u32>,
+}
+
+#[derive(Args)]
+pub(super) struct RestoreArgs {
+    /// A copy that `backup` made.
+    pub(super) file: PathBuf,
+    /// Replace a database that stands there; it is kept beside it, as `….replaced`.
+    #[arg(long)]
+    pub(super) replace: bool,
+}
+
+#[derive(Args)]
 pub(super) struct HealthArgs {
     /// Ask whether hints can be accepted and kept, not just whether the process lives.
     #[arg(long)]
@@ -176,6 +205,8 @@ pub(super) enum KeysCommand {
         #[arg(long)]
         id: Option<String>,
     },
+    /// Seal everything anew under the current key of the running service.
+    Rotate(Access),
 }
 
 #[derive(Args)]
@@ -434,6 +465,7 @@ mod tests {
             "status",
             "rebuild --user ID",
             "keys new --id k2",
+            "keys rotate --json",
             "environments",
             "environments connect default",
         ] {
@@ -453,7 +485,7 @@ mod tests {
             "undo",
             "undo --line 3 --person ID",
             "explain --user 1 --person 2",
-            "keys rotate",
+            "keys turn",
         ] {
             let words = std::iter::once("tribelink").chain(line.split_whitespace());
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

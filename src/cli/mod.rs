@@ -8,10 +8,12 @@
 //! - [`error`]: what can go wrong, what to do next, and the exit codes.
 //! - [`client`]: the admin API over HTTP. [`admin`]: the commands that use it. [`watch`]: progress.
 //! - [`show`]: answers in words (pure), over [`table`].
+//! - [`backup`]: copies of the SQLite database.
 //! - [`run`]: where the long-running commands meet the rest of the program.
 
 mod admin;
 mod args;
+mod backup;
 mod client;
 mod error;
 mod run;
@@ -34,7 +36,7 @@ use self::{
     error::Error,
 };
 use crate::{
-    config::{AdminAccess, Config, DEFAULTS, Database, Sources},
+    config::{AdminAccess, Config, DEFAULTS, Database, Sources, reference},
     doctor,
     random::{SystemRandom, uuid},
     telemetry,
@@ -99,13 +101,24 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
             run::sandbox(args, shutdown).await?;
             Ok(None)
         }
-        Command::Config => {
-            say(DEFAULTS.trim_end());
+        Command::Config(args) => {
+            match args.markdown {
+                true => say(reference::markdown().trim_end()),
+                false => say(DEFAULTS.trim_end()),
+            }
             Ok(None)
         }
         Command::Migrate => {
             let database = Database::read_alone(&Sources::of_process(config)?)?;
             run::migrate(&database).await.map(Some)
+        }
+        Command::Backup(args) => {
+            let database = Database::read_alone(&Sources::of_process(config)?)?;
+            backup::copy(&args, &database).await.map(Some)
+        }
+        Command::Restore(args) => {
+            let database = Database::read_alone(&Sources::of_process(config)?)?;
+            backup::restore(&args, &database).await.map(Some)
         }
         Command::Doctor => examine(config).await.map(Some),
         Command::Health(args) => {
@@ -120,6 +133,10 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
         }
         Command::Keys(keys) => match keys.command {
             KeysCommand::New { id } => Ok(Some(new_key(id))),
+            KeysCommand::Rotate(access) => {
+                let api = admin::api(access, config)?;
+                admin::rotate(&api, !cli.json).await.map(Some)
+            }
         },
         Command::Users(users) => {
             let api = admin::api(users.access, config)?;

@@ -5,7 +5,8 @@
 //! the planner, does what it says, and records. Neither makes a choice of its own.
 //!
 //! # Map
-//! - here: [`Engine`], its ports and settings. [`schedule`]: which lane runs when.
+//! - here: [`Engine`], its ports and settings. [`schedule`]: which lane runs when. `share` (pure):
+//!   which replica begins with what. [`replicas`]: who lives.
 //! - [`lease`]: the right to work on a lane, kept alive and checked before every write.
 //! - [`people`]: cards that the environment worker read, passed on in memory. [`folders`]: the
 //!   contact folders of each mailbox, as last read. [`roll`]: every person with its relationships,
@@ -23,9 +24,11 @@ pub mod folders;
 pub mod lease;
 pub mod mailbox;
 pub mod people;
+pub mod replicas;
 pub mod retry;
 pub mod roll;
 pub mod schedule;
+mod share;
 pub mod trail;
 
 use std::{sync::Arc, time::Duration};

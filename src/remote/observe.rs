@@ -16,6 +16,14 @@ pub enum Remote {
 }
 
 impl Remote {
+    /// Each of them.
+    pub const ALL: [Remote; 4] = [
+        Remote::Tribe,
+        Remote::TribeSignIn,
+        Remote::Graph,
+        Remote::MicrosoftSignIn,
+    ];
+
     /// The name in metrics.
     pub fn name(self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 
 use tribelink_plan::ids::{EnvironmentId, FolderId, PersonId, UserId};
 
-use super::model::*;
+use super::{model::*, place::SealedCell};
 
 /// What must hold at the moment of the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,6 +225,14 @@ pub enum Change {
         answered: Answered,
         /// When.
         at_ms: i64,
+    },
+    /// Puts what is sealed anew in the place of what was read there. Does nothing where something
+    /// else rests by now: whoever wrote that sealed it under a key of its own choice.
+    Reseal {
+        /// As it was read.
+        cell: SealedCell,
+        /// The same content under another key.
+        sealed: Sealed,
     },
     /// Erases expired sign-ins, answers older than [`super::ANSWERS_KEPT_MS`] and brake counts older
     /// than [`super::BRAKE_COUNTS_KEPT_MS`].

@@ -6,8 +6,10 @@
 //!
 //! # Map
 //! - [`model`]: the rows, in domain types. Personal values and secrets are [`model::Sealed`].
+//! - [`place`]: where those rest, for whoever seals them anew.
 //! - [`change`]: what a commit may do.
-//! - [`memory`]: for simulation. [`sqlite`]: embedded default.
+//! - [`memory`]: for simulation. [`sqlite`]: embedded default. [`postgres`]: several replicas. `row`:
+//!   rows of both databases, read into domain types.
 //! - [`error`]: what a caller can do about a failure.
 //!
 //! Time is always an argument, in milliseconds since the Unix epoch.
@@ -24,12 +26,16 @@ pub mod change;
 pub mod error;
 pub mod memory;
 pub mod model;
+pub mod place;
+pub mod postgres;
+mod row;
 pub mod sqlite;
 
 use async_trait::async_trait;
 pub use change::{Change, Guard};
 pub use error::Error;
 pub use model::*;
+pub use place::{Place, SealedCell, SealedColumn};
 use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId};
 
 /// How long [`Change::Tidy`] leaves the answers to requests with an idempotency key: one day.
@@ -82,6 +88,19 @@ pub trait Store: Send + Sync {
 
     /// Gives a lease back; does nothing when it was lost. The fence stays.
     async fn release(&self, lease: &Lease) -> Result<(), Error>;
+
+    /// Says that the replica `holder` lives until `now_ms + lease_ms`; answers every live replica by
+    /// name, this one among them. Those that fell silent are forgotten.
+    async fn beat(&self, holder: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<String>, Error>;
+
+    /// The replica `holder` no longer takes part; does nothing when it is not known.
+    async fn leave(&self, holder: &str) -> Result<(), Error>;
+
+    /// Waits for the next wake-up call: another replica kept a hint that makes this lane due sooner.
+    /// Calls may be lost or come for nothing. A store of one process never answers.
+    async fn woken(&self) -> Lane {
+        std::future::pending().await
+    }
 
     /// Lanes that have something due at `now_ms` and no live lease: a hint whose time has come
     /// (mailbox lanes: only of users whose state works on hints, see [`UserState::works`]), or a
@@ -256,4 +275,13 @@ pub trait Store: Send + Sync {
     /// The stored answer of an earlier request with that key, when younger than `since_ms`.
     async fn answered(&self, key_hash: &[u8; 32], since_ms: i64)
     -> Result<Option<Answered>, Error>;
+
+    /// The filled cells of a sealed column by the keys of their rows, after `after`, of which the key
+    /// alone counts. See [`Change::Reseal`].
+    async fn sealed(
+        &self,
+        column: SealedColumn,
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Vec<SealedCell>, Error>;
 }

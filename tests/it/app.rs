@@ -34,6 +34,7 @@ pub(crate) const START_MS: i64 = 1_795_510_800_000;
 pub(crate) const ANNA: u128 = 0xa;
 pub(crate) const ANNA_MAIL: &str = "anna@example.nl";
 pub(crate) const WEBHOOK_SECRET: &str = "topsecret";
+pub(crate) const KEY: &str = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 pub(crate) struct TestApp {
     pub(crate) api: Arc<Api>,
@@ -90,10 +91,15 @@ impl TestApp {
     }
 
     pub(crate) async fn over(store: Arc<dyn Store>) -> TestApp {
+        TestApp::sealing(store, &[KEY]).await
+    }
+
+    /// With these keys, the first of which seals.
+    pub(crate) async fn sealing(store: Arc<dyn Store>, keys: &[&str]) -> TestApp {
         let clock = Arc::new(FrozenClock::new(START_MS));
         let random = Arc::new(CountingRandom::default());
-        let key = SecretString::from("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
-        let ring = KeyRing::parse(&[key]).unwrap();
+        let keys: Vec<SecretString> = keys.iter().map(|key| (*key).into()).collect();
+        let ring = KeyRing::parse(&keys).unwrap();
         let vault = Arc::new(Vault::new(ring, random.clone()));
         let wake = Arc::new(Woken::default());
         let crm = Arc::new(FakeCrm::default());
@@ -173,7 +179,10 @@ impl TestApp {
             outlook,
             explainer,
         };
-        app.environment("default", random.as_ref()).await;
+        let default = EnvironmentId::from("default");
+        if app.store.environment(&default).await.unwrap().is_none() {
+            app.environment("default", random.as_ref()).await;
+        }
         app.employee(ANNA, Some(ANNA_MAIL), false);
         app
     }

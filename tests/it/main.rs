@@ -5,6 +5,11 @@
 //! - `clients_*`: both clients against HTTP servers that answer as the references say.
 //! - `connect`: an environment connected by a sign-in, against the sandbox.
 //! - [`demo`]: the program's own story, as its users start it.
+//! - `keys`: a key replaced while everything runs.
+//! - [`backup`]: copies, and what a service does that starts from one.
+//! - [`docs`]: what the pages name is there.
+//! - [`metrics`]: what a running service exports, against its catalogue and its documentation.
+//! - [`service`]: a running service for those two.
 //! - [`store`]: one contract suite over every store.
 
 #![expect(
@@ -22,6 +27,7 @@ mod api_session;
 mod api_users;
 mod app;
 mod architecture;
+mod backup;
 mod clients_graph;
 mod clients_server;
 mod clients_sign_in;
@@ -30,5 +36,9 @@ mod clients_tribe;
 mod clients_tribe_tokens;
 mod connect;
 mod demo;
+mod docs;
 mod fakes;
+mod keys;
+mod metrics;
+mod service;
 mod store;

@@ -43,6 +43,14 @@ pub(crate) struct Model {
     /// People whose initials in Tribe happen to be what Outlook would derive: it goes on deriving
     /// them whenever their name changes there, which looks like an edit and is taken for one.
     pub(crate) derived: BTreeSet<String>,
+    /// People one of whose cards Outlook completed from another.
+    pub(crate) borrowed: BTreeSet<String>,
+    /// Surnames of contacts that users made themselves.
+    pub(crate) own: BTreeSet<String>,
+    /// Users whose employee left, by number.
+    pub(crate) left: BTreeSet<usize>,
+    /// Somebody was disconnected with all its links forgotten: bases are gone.
+    pub(crate) unbased: bool,
     counter: u32,
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{Error, Job};
 use crate::{
+    crash,
     store::{Change, Hint, NewHint, Source, Target},
     tribe::EntityKind,
 };
@@ -92,11 +93,14 @@ impl Job<'_> {
             .people
             .put(&self.land.environment.id, &people, started);
 
+        crash::point("people-read");
         let source = hints
             .first()
             .map_or(Source::Engine, |hint| hint.hint.source);
-        let mut fan_out = self.fan_out(&people, &absent, source).await?;
         let now = self.engine.now();
+        let received = hints.iter().map(|hint| hint.hint.received_ms).min();
+        let received_ms = received.unwrap_or(now);
+        let mut fan_out = self.fan_out(&people, &absent, source, received_ms).await?;
         let follow_up = |target| NewHint {
             environment: self.land.environment.id.clone(),
             user: None,
@@ -125,6 +129,7 @@ impl Job<'_> {
                 Change::DropHints(hints.iter().map(|hint| hint.id).collect()),
             ])
             .await?;
+        crash::point("fan-out-committed");
         for lane in &fan_out.lanes {
             crate::ports::Wake::lane(self.engine.scheduler.as_ref(), lane);
         }

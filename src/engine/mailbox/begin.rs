@@ -7,6 +7,7 @@ use tribelink_plan::{eligibility::main_relationship, ids::PersonId, link::LinkSt
 
 use super::{Error, Job};
 use crate::{
+    crash,
     engine::roll::roll,
     store::{Change, Hint, LinkRow, NewHint, Source, Target},
 };
@@ -45,6 +46,7 @@ impl Job<'_> {
         people: BTreeSet<PersonId>,
         total: u64,
     ) -> Result<(), Error> {
+        crash::point("everybody-listed");
         let hints: Vec<NewHint> = people
             .into_iter()
             .map(|id| self.hint(Target::Person { id }, Source::Person))
@@ -56,7 +58,9 @@ impl Job<'_> {
                 progress: Some((0, total)),
             });
         }
-        self.held.commit(changes).await
+        self.held.commit(changes).await?;
+        crash::point("everybody-hinted");
+        Ok(())
     }
 
     /// Everybody who is eligible, linked, or stands stamped in the mailbox.

@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Error, Job, graph};
 use crate::{
+    crash,
     graph::{NewSubscription, SubscriptionInfo},
     random, remote,
     sealed::sha256,
@@ -114,8 +115,11 @@ impl Job<'_> {
             }
             other => other?,
         };
+        crash::point("subscription-made");
         let put = self.put(&answer, wanted.client_state.expose_secret());
-        self.held.commit(vec![put]).await
+        self.held.commit(vec![put]).await?;
+        crash::point("subscription-saved");
+        Ok(())
     }
 
     /// Subscriptions of this service that the store does not know: their clientState is lost.

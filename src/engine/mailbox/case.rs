@@ -64,6 +64,8 @@ pub(super) struct Case {
     pub(super) person: PersonId,
     /// The hints that this case answers.
     pub(super) hints: Vec<i64>,
+    /// When the eldest of them arrived.
+    pub(super) since_ms: Option<i64>,
     /// How often the eldest of them was tried.
     pub(super) attempts: u32,
     pub(super) source: Source,
@@ -103,6 +105,7 @@ impl Case {
         Case {
             person,
             hints: Vec::new(),
+            since_ms: None,
             attempts: 0,
             source,
             look_at_outlook: false,

@@ -20,6 +20,7 @@ use super::{
     pass::BATCH,
 };
 use crate::{
+    crash,
     engine::trail::Subject,
     graph::{Done, NewContact, Op},
     remote,
@@ -90,7 +91,9 @@ impl Job<'_> {
     async fn send_to_tribe(&self, record: &Record, fields: &Fields) -> Sent {
         self.step_allowed()?;
         let limit = self.held.time_limit().await?;
-        Ok(limited(limit, self.land.crm.update(record, fields)).await)
+        let sent = limited(limit, self.land.crm.update(record, fields)).await;
+        crash::point("tribe-written");
+        Ok(sent)
     }
 
     /// Whether Tribe's answer shows what was written; an answer without a body says nothing.
@@ -146,13 +149,18 @@ impl Job<'_> {
             cases[*index].outcome.patch_failed = true;
         }
         // The intents are durable before the first of the creates leaves.
+        let creates = !intents.is_empty();
         self.held.commit(intents).await?;
+        if creates {
+            crash::point("intents-committed");
+        }
         let mut chunks = ops.chunks(BATCH);
         while let Some(chunk) = chunks.next() {
             let batch: Vec<Op> = chunk.iter().map(|(_, op)| op.clone()).collect();
             let outlook = &self.engine.ports.outlook;
             let sent: Result<_, Error> =
                 async { Ok(graph!(self, |call| outlook.run(call, &batch))) }.await;
+            crash::point("outlook-written");
             let failed = match sent {
                 Ok(Ok(answers)) => {
                     for ((index, _), answer) in chunk.iter().zip(answers) {
@@ -278,6 +286,7 @@ impl Job<'_> {
             }];
             let outlook = &self.engine.ports.outlook;
             let answers = graph!(self, |call| outlook.run(call, &ops))?;
+            crash::point("contact-stamped");
             match answers.into_iter().next() {
                 Some(Ok(Done::Contact(contact))) => {
                     if let Some(listing) = &mut self.listing {

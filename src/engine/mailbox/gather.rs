@@ -26,6 +26,7 @@ use crate::{
     graph::{Done, Folder, Op},
     remote,
     store::{Change, Cursor, LinkRow},
+    telemetry::meter,
 };
 
 /// A planner that asks for more rounds than this has a defect; the case is parked.
@@ -174,6 +175,7 @@ impl Job<'_> {
                     return Ok(None);
                 }
                 Some(Asked::Quiet) => {
+                    meter::echoed(&self.user.environment, meter::Echo::Tribe, 1);
                     case.end = Some(End::Done);
                     return Ok(None);
                 }

@@ -8,6 +8,7 @@ use super::{Error, Job, case::Case, graph};
 use crate::{
     graph::{Done, Op},
     store::{Change, Hint, Source, Target},
+    telemetry::meter,
 };
 
 /// People in one group: as many as one bulk read of Tribe takes.
@@ -78,6 +79,7 @@ impl Job<'_> {
         let mut cases: BTreeMap<PersonId, Case> = BTreeMap::new();
         let mut contacts: BTreeMap<ContactId, Vec<&Hint>> = BTreeMap::new();
         let mut dropped: Vec<i64> = Vec::new();
+        let mut echoes = 0;
         for hint in waiting {
             match &hint.hint.target {
                 Target::Person { id } => {
@@ -118,6 +120,7 @@ impl Job<'_> {
                 // R14: the etag tells that this is our own write.
                 if noticed.is_some() && noticed == etag.as_ref() {
                     dropped.push(hint.id);
+                    echoes += 1;
                 } else {
                     add(&mut cases, *person, hint, true);
                 }
@@ -137,6 +140,7 @@ impl Job<'_> {
             }
         }
         self.held.commit(vec![Change::DropHints(dropped)]).await?;
+        meter::echoed(&self.user.environment, meter::Echo::Outlook, echoes);
         Ok(cases.into_values().collect())
     }
 
@@ -187,6 +191,8 @@ fn add(cases: &mut BTreeMap<PersonId, Case>, person: PersonId, hint: &Hint, look
         .entry(person)
         .or_insert_with(|| Case::new(person, hint.hint.source));
     case.hints.push(hint.id);
+    let since_ms = [case.since_ms, Some(hint.hint.received_ms)];
+    case.since_ms = since_ms.into_iter().flatten().min();
     case.attempts = case.attempts.max(hint.hint.attempts);
     // A retried hint looks at everything: what it was after may be on either side.
     case.look_at_outlook |= look || hint.hint.attempts > 0;

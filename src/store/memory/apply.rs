@@ -234,6 +234,7 @@ impl State {
                 answered,
                 at_ms,
             } => self.answers.put(key_hash, (answered, at_ms)),
+            Change::Reseal { cell, sealed } => self.reseal(&cell, sealed),
             Change::Tidy { now_ms } => {
                 self.sign_ins
                     .remove_where(|_, row| row.expires_ms <= now_ms);

@@ -3,11 +3,13 @@
 //! # Map
 //! - `table`: an ordered table that can take a failed commit back.
 //! - `state`: the tables and when lanes fall due. `apply`: what each change does.
+//!   `sealed`: every sealed cell by its place.
 //! - Here: the lock and the reads.
 //!
 //! Everything is ordered by key, so that equal histories give equal answers.
 
 mod apply;
+mod sealed;
 mod state;
 mod table;
 
@@ -137,6 +139,19 @@ impl Store for MemoryStore {
             }
             Ok(())
         })
+    }
+
+    async fn beat(&self, holder: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<String>, Error> {
+        let mut state = self.lock();
+        let until_ms = now_ms.saturating_add(lease_ms);
+        state.replicas.insert(holder.to_owned(), until_ms);
+        state.replicas.retain(|_, until_ms| *until_ms > now_ms);
+        Ok(state.replicas.keys().cloned().collect())
+    }
+
+    async fn leave(&self, holder: &str) -> Result<(), Error> {
+        self.lock().replicas.remove(holder);
+        Ok(())
     }
 
     async fn due_lanes(&self, now_ms: i64, limit: usize) -> Result<Vec<Lane>, Error> {
@@ -462,5 +477,19 @@ impl Store for MemoryStore {
         Ok(row
             .filter(|(_, at_ms)| *at_ms > since_ms)
             .map(|(answered, _)| answered.clone()))
+    }
+
+    async fn sealed(
+        &self,
+        column: SealedColumn,
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Vec<SealedCell>, Error> {
+        let mut cells = self.lock().sealed(column);
+        if let Some(after) = after {
+            cells.retain(|cell| sealed::is_behind(&cell.place, after));
+        }
+        cells.truncate(limit);
+        Ok(cells)
     }
 }

@@ -1,13 +1,9 @@
 //! The audit.
 
-use sqlx::{SqlitePool, sqlite::SqliteRow};
-use tribelink_plan::ids::{ContactId, PersonId};
+use sqlx::SqlitePool;
+use tribelink_plan::ids::ContactId;
 
-use super::{
-    outage,
-    row::{self, Cells},
-    writing::Writing,
-};
+use super::{outage, row, writing::Writing};
 use crate::store::{AuditFilter, AuditLine, Error};
 
 pub(super) async fn add(w: &mut Writing<'_>, line: &AuditLine) -> Result<(), Error> {
@@ -100,30 +96,11 @@ pub(super) async fn list(
         .fetch_all(pool)
         .await
         .map_err(outage)?;
-    rows.iter().map(read).collect()
+    rows.iter().map(row::audit_line).collect()
 }
 
 pub(super) async fn get(pool: &SqlitePool, id: i64) -> Result<Option<AuditLine>, Error> {
     let sql = select!("WHERE a.id = ?").bind(id);
     let row = sql.fetch_optional(pool).await.map_err(outage)?;
-    row.as_ref().map(read).transpose()
-}
-
-fn read(row: &SqliteRow) -> Result<AuditLine, Error> {
-    let cells = Cells::of("audit", row);
-    Ok(AuditLine {
-        id: cells.int("id")?,
-        at_ms: cells.int("at_ms")?,
-        environment: cells.environment("environment")?,
-        user: cells.user("user")?,
-        person: cells.uuid_or_none("person")?.map(PersonId),
-        contact: cells.text_or_none("contact")?.map(ContactId),
-        rule: cells.rule("rule")?,
-        direction: cells.word("direction")?,
-        cause: cells.word("cause")?,
-        fields: cells.fields("fields")?,
-        values: cells.sealed_or_none("sealed")?,
-        note: cells.text_or_none("note")?,
-        pass: cells.int("pass")?,
-    })
+    row.as_ref().map(row::audit_line).transpose()
 }

@@ -1,9 +1,9 @@
 //! Pending sign-ins, each good for one use, and sessions of the page.
 
-use sqlx::{SqlitePool, sqlite::SqliteRow};
+use sqlx::SqlitePool;
 use tribelink_plan::ids::UserId;
 
-use super::{outage, row::Cells, writing::Writing};
+use super::{outage, row, writing::Writing};
 use crate::store::{Error, Purpose, SignIn};
 
 pub(super) async fn put(
@@ -69,7 +69,8 @@ pub(super) async fn take(
         return Ok(None);
     };
     w.erase();
-    Ok(Some(read(&row)?).filter(|sign_in| sign_in.expires_ms > now_ms))
+    let sign_in = row::sign_in(&row)?;
+    Ok(Some(sign_in).filter(|sign_in| sign_in.expires_ms > now_ms))
 }
 
 pub(super) async fn get(
@@ -84,26 +85,7 @@ pub(super) async fn get(
     );
     let kept = kept.bind(state_hash.as_slice()).bind(now_ms);
     let row = kept.fetch_optional(pool).await.map_err(outage)?;
-    row.as_ref().map(read).transpose()
-}
-
-fn read(row: &SqliteRow) -> Result<SignIn, Error> {
-    let cells = Cells::of("sign_ins", row);
-    let purpose = match cells.text("purpose")?.as_str() {
-        "invite" => Purpose::Invite(cells.user("user")?),
-        "consent" => Purpose::Consent(cells.user("user")?),
-        "employee" => Purpose::Employee(cells.environment("environment")?),
-        "connect" => Purpose::Connect(cells.environment("environment")?),
-        "page" => Purpose::Page(cells.environment("environment")?),
-        "session" => Purpose::Session(cells.environment("environment")?),
-        _ => return Err(cells.corrupt("purpose")),
-    };
-    Ok(SignIn {
-        purpose,
-        proof: cells.sealed("proof")?,
-        browser_hash: cells.hash_or_none("browser_hash")?,
-        expires_ms: cells.int("expires_ms")?,
-    })
+    row.as_ref().map(row::sign_in).transpose()
 }
 
 pub(super) async fn tidy(w: &mut Writing<'_>, now_ms: i64) -> Result<(), Error> {

@@ -11,7 +11,7 @@ use tribelink_plan::ids::{EnvironmentId, UserId};
 
 use super::{
     alerts, answers, audit, cursors, environments, held, hints, leases, links, outage, parked,
-    previews, sign_ins, subscriptions, tokens, users,
+    previews, sealed_cells, sign_ins, subscriptions, tokens, users,
 };
 use crate::store::{Change, Error, Guard};
 
@@ -220,6 +220,7 @@ impl<'c> Writing<'c> {
                 answered,
                 at_ms,
             } => answers::put(self, key_hash, answered, *at_ms).await,
+            Change::Reseal { cell, sealed } => sealed_cells::reseal(self, cell, sealed).await,
             Change::Tidy { now_ms } => {
                 sign_ins::tidy(self, *now_ms).await?;
                 answers::tidy(self, *now_ms).await?;

@@ -8,7 +8,7 @@ use tribelink_plan::{ids::FolderId, link::LinkState, rule::Rule};
 
 use super::sample::{self, contact_id, environment_id, person_id, user_id};
 
-const KINDS: u8 = 38;
+const KINDS: u8 = 39;
 
 /// A change in small numbers: its kind and three choices.
 pub(super) type Choice = (u8, u8, u8, u8);
@@ -282,6 +282,7 @@ pub(super) fn change((kind, a, b, c): Choice, ids: &Ids) -> Change {
             0 => Change::ClearAlert(b.to_string()),
             _ => Change::RaiseAlert(sample::alert(&b.to_string(), at_ms)),
         },
+        37 => reseal(a, b, c),
         _ => match c % 3 {
             0 => Change::Tidy {
                 now_ms: ANSWERS_KEPT_MS + at_ms,
@@ -292,6 +293,26 @@ pub(super) fn change((kind, a, b, c): Choice, ids: &Ids) -> Change {
                 at_ms,
             },
         },
+    }
+}
+
+/// Seals a cell anew that may be there, and may hold what the samples put into it.
+fn reseal(a: u8, b: u8, c: u8) -> Change {
+    let (id, environment) = (user_id(u128::from(a)), environment_id(environment_name(b)));
+    let (place, text) = match c % 6 {
+        0 => (Place::Mailbox(id), "mailbox"),
+        1 => (Place::AccessToken(id), "access 0"),
+        2 => (Place::EnvironmentSettings(environment), "settings"),
+        3 => (Place::SignInProof([b; 32]), "verifier and nonce"),
+        4 => (Place::WebhookSecret(environment, b.to_string()), "secret"),
+        _ => (Place::AnswerBody([b; 32]), "something else"),
+    };
+    Change::Reseal {
+        cell: SealedCell {
+            place,
+            sealed: sample::sealed(text),
+        },
+        sealed: sample::sealed("anew"),
     }
 }
 
@@ -339,6 +360,7 @@ fn variant(change: &Change) -> u8 {
         Change::ClearAlert(_) => 37,
         Change::PutAnswered { .. } => 38,
         Change::Tidy { .. } => 39,
+        Change::Reseal { .. } => 40,
     }
 }
 
@@ -353,5 +375,5 @@ fn the_generator_makes_every_change() {
         .flat_map(|kind| (0..30).map(move |c| (kind, 1, 1, c)))
         .map(|choice| variant(&change(choice, &ids)))
         .collect();
-    assert_eq!(made, (0..40).collect());
+    assert_eq!(made, (0..41).collect());
 }

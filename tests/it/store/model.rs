@@ -121,6 +121,26 @@ async fn answers(store: &Fixture, leases: &[Option<Lease>; 6]) -> Vec<String> {
         store.subscriptions(Some("1"), 2).await,
         store.subscription("2").await,
         store.alerts().await,
+        store.sealed(SealedColumn::Mailbox, None, 9).await,
+        store
+            .sealed(
+                SealedColumn::AccessToken,
+                Some(&Place::AccessToken(user_id(0))),
+                2
+            )
+            .await,
+        store
+            .sealed(SealedColumn::EnvironmentSettings, None, 1)
+            .await,
+        store.sealed(SealedColumn::WebhookSecret, None, 9).await,
+        store.sealed(SealedColumn::SignInProof, None, 9).await,
+        store
+            .sealed(
+                SealedColumn::AnswerBody,
+                Some(&Place::AnswerBody([0; 32])),
+                9
+            )
+            .await,
     );
     for name in ["a", "b", "c"] {
         let id = environment_id(name);

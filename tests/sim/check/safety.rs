@@ -1,7 +1,7 @@
 //! Safety: what no request may do, whatever went wrong before it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -70,6 +70,8 @@ struct Inner {
     /// Writes to Tribe whose read had not shown what they overwrote: the values that were there.
     overwritten: Vec<String>,
     clock_moved: bool,
+    /// Mailboxes of users whose disconnect was acknowledged.
+    disconnected: BTreeSet<String>,
     flying: BTreeMap<String, usize>,
 }
 
@@ -140,6 +142,16 @@ impl Watch {
     /// between the two, or the read was stale. Tribe has no etags, so nothing can prevent that.
     pub(crate) fn overwrote(&self, value: &str) -> bool {
         self.inner().overwritten.iter().any(|shown| shown == value)
+    }
+
+    /// A disconnect was acknowledged: no write follows.
+    pub(crate) fn disconnected(&self, mailbox: &str) {
+        self.inner().disconnected.insert(mailbox.to_owned());
+    }
+
+    /// The user is signed up again.
+    pub(crate) fn connected(&self, mailbox: &str) {
+        self.inner().disconnected.remove(mailbox);
     }
 
     /// The clock was put forward: a wait that it measures may end early.
@@ -372,6 +384,9 @@ impl Watch {
             .user_of(&environment, employee)
             .await
             .expect("the store");
+        if self.inner().disconnected.contains(who) {
+            self.wrong(&format!("a write for {who} after its disconnect"));
+        }
         let disconnected = user.is_none_or(|user| {
             matches!(
                 user.state,
