@@ -24,6 +24,7 @@ mod api_care;
 mod api_consent;
 mod api_docs;
 mod api_hints;
+mod api_session;
 mod api_users;
 mod app;
 mod architecture;
