@@ -6,6 +6,7 @@ use tribelink_plan::{
     field::{Field, Side},
     ids::{ContactId, EnvironmentId, PersonId, UserId},
     planner::{Decision, HeldField, Refusal},
+    planted::{self, Bug},
     rule::Rule,
 };
 
@@ -161,7 +162,9 @@ impl Subject<'_> {
 fn values(decision: &Decision) -> FieldChange {
     let before = decision.before.value().map(str::to_owned);
     FieldChange {
-        lost: before.clone().filter(|_| decision.loses),
+        lost: before
+            .clone()
+            .filter(|_| decision.loses && !planted::is(Bug::LossUntold)),
         before,
         after: decision.after.value().map(str::to_owned),
     }
