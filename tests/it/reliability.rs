@@ -52,7 +52,7 @@ fn every_fault_has_its_row_with_tests_that_exist() {
         let above = source.split(&format!("fn {name}(")).next().unwrap();
         let mark: String = above.chars().rev().take(160).collect();
         let mark: String = mark.chars().rev().collect();
-        let is_case = file.starts_with("tests/it/store/") && mark.contains("pub(crate) async ");
+        let is_case = file.starts_with("tests/it/store/") && mark.contains("pub(super) async ");
         let is_property = above.contains("proptest! {");
         assert!(
             is_case || is_property || mark.contains("test]") || mark.contains("::test("),
