@@ -108,9 +108,7 @@ pub(crate) async fn run(
     println!("  kept after SIGKILL   {stored} of {}", taken.accepted);
     failures += usize::from(stored < taken.accepted);
 
-    world
-        .control(Method::DELETE, "faults", Value::Null)
-        .await?;
+    world.control(Method::DELETE, "faults", Value::Null).await?;
     let mut process = world.service.start(None)?;
     world.answers(&mut process).await?;
     let began = Instant::now();
@@ -207,7 +205,10 @@ fn deliveries(
         let turn = number / 2;
         if number % 2 == 0 {
             // The real ones stand in the middle of the rest.
-            let entity = match turn.checked_sub(events / 8).and_then(|n| real_people.get(n)) {
+            let entity = match turn
+                .checked_sub(events / 8)
+                .and_then(|n| real_people.get(n))
+            {
                 Some(real) => real.clone(),
                 None => uuid::Uuid::from_u128((round << 64) | turn as u128 | (7 << 96)).to_string(),
             };
@@ -230,7 +231,10 @@ fn deliveries(
                 .and_then(|n| real_contacts.get(n));
             let (mailbox, contact) = match real {
                 Some((mailbox, contact)) => (*mailbox, contact.clone()),
-                None => (turn % subscriptions.len(), format!("AAMk-{round}-{turn}-none=")),
+                None => (
+                    turn % subscriptions.len(),
+                    format!("AAMk-{round}-{turn}-none="),
+                ),
             };
             let (subscription, client_state) = &subscriptions[mailbox];
             let owner = &world.mailboxes[mailbox].owner;
@@ -380,4 +384,3 @@ pub(crate) fn signed(world: &World, number: u128) -> (String, Vec<u8>) {
     let body = body.to_string().into_bytes();
     (STANDARD.encode(hmac::sign(&key, &body)), body)
 }
-

@@ -10,11 +10,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    Outcome, burst, failed,
-    process::Process,
-    world::World,
-};
+use crate::{Outcome, burst, failed, process::Process, world::World};
 
 /// How long a state is waited for. Reached only when it does not come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,7 +52,10 @@ pub(crate) async fn run(service: &Path, sandbox: &Path) -> Outcome<usize> {
     checks.push(("no room: not ready", red));
     let during = ask(&world, &mut asked, 200).await?;
     let honest = |status: &StatusCode| {
-        matches!(*status, StatusCode::ACCEPTED | StatusCode::SERVICE_UNAVAILABLE)
+        matches!(
+            *status,
+            StatusCode::ACCEPTED | StatusCode::SERVICE_UNAVAILABLE
+        )
     };
     checks.push(("no room: 202 or 503", during.iter().all(honest)));
     checks.push(("no room: it runs on", process.ended().is_none()));
@@ -84,11 +83,17 @@ pub(crate) async fn run(service: &Path, sandbox: &Path) -> Outcome<usize> {
     checks.push(("database back: ready by itself", back));
     let last = ask(&world, &mut asked, 20).await?;
     checks.push(("database back: 202", last == [StatusCode::ACCEPTED; 20]));
-    checks.push(("every 503 says when to repeat", asked.without_retry_after == 0));
+    checks.push((
+        "every 503 says when to repeat",
+        asked.without_retry_after == 0,
+    ));
 
     process.kill();
     let stored = burst::stored(&world).await?;
-    println!("  {} acknowledged, {stored} kept after SIGKILL", asked.accepted);
+    println!(
+        "  {} acknowledged, {stored} kept after SIGKILL",
+        asked.accepted
+    );
     checks.push(("every 202 was kept", stored >= asked.accepted));
 
     for (what, holds) in &checks {

@@ -51,9 +51,8 @@ pub(crate) async fn rest(world: &mut World, process: &mut Process) -> Outcome<()
         }
         let state = world.state().await?;
         let waiting = state["outbox"].as_u64().unwrap_or_default();
-        let moving = |state: &String| {
-            matches!(state.as_str(), "" | "invited" | "consented" | "first_sync")
-        };
+        let moving =
+            |state: &String| matches!(state.as_str(), "" | "invited" | "consented" | "first_sync");
         // Whoever waits to repeat a delivery need not wait in earnest; but a sign-in is not taken
         // from somebody whose clock is ahead.
         if waiting > 0 && !users.iter().any(moving) {
@@ -71,7 +70,11 @@ pub(crate) async fn rest(world: &mut World, process: &mut Process) -> Outcome<()
         said = format!("users {users:?}, {waiting} deliveries, {hints:?} hints");
         // needs_consent, braked and the like are states to come to rest in, and found out later.
         let still = waiting == 0 && hints == Some(0) && !users.iter().any(moving);
-        steady = if still && versions == last { steady + 1 } else { 0 };
+        steady = if still && versions == last {
+            steady + 1
+        } else {
+            0
+        };
         last = versions;
         sleep(Duration::from_millis(150)).await;
     }
@@ -116,7 +119,11 @@ pub(crate) async fn compare(world: &World, people: &People) -> Outcome<Findings>
         });
         let links = world.all(&format!("api/v1/users/{user}/links")).await?;
         let mut taken: BTreeSet<String> = BTreeSet::new();
-        for person in people.all.iter().filter(|one| one.holders.contains(&number)) {
+        for person in people
+            .all
+            .iter()
+            .filter(|one| one.holders.contains(&number))
+        {
             let mut own = links.iter().filter(|link| link["person_id"] == *person.id);
             let link = own.next();
             found.unless(own.next().is_none(), || {
@@ -170,7 +177,9 @@ async fn fields(
     mailbox: usize,
 ) -> Outcome<()> {
     let Some(tribe) = People::in_tribe(person, state) else {
-        found.0.push(format!("person {} is gone in Tribe", person.id));
+        found
+            .0
+            .push(format!("person {} is gone in Tribe", person.id));
         return Ok(());
     };
     for field in Field::ALL {

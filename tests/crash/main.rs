@@ -202,7 +202,10 @@ fn summary(lives: &[Life], began: Instant) -> usize {
     let edits: u64 = lives.iter().map(|life| life.edits).sum();
     let people: usize = lives.iter().map(|life| life.people).sum();
     let contacts: usize = lives.iter().map(|life| life.contacts).sum();
-    let bad = lives.iter().filter(|life| !life.findings.is_empty()).count();
+    let bad = lives
+        .iter()
+        .filter(|life| !life.findings.is_empty())
+        .count();
     println!(
         "\n{deaths} deaths in {} s: {} worlds, {people} people, {contacts} contacts, {edits} edits",
         began.elapsed().as_secs(),

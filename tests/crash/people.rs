@@ -188,9 +188,7 @@ impl People {
                 .graph(holders[0], Method::POST, "contacts", contact)
                 .await?;
         }
-        let made = world
-            .odata(Method::POST, SET, Value::Object(body))
-            .await?;
+        let made = world.odata(Method::POST, SET, Value::Object(body)).await?;
         let relationship = text(&made["ID"]);
         let path = format!("{SET}({relationship})?$expand=Person($select=ID)");
         let whole = world.odata(Method::GET, &path, Value::Null).await?;

@@ -14,11 +14,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    Outcome, judge,
-    people::People,
-    world::World,
-};
+use crate::{Outcome, judge, people::People, world::World};
 
 /// People of a world at first, and at most.
 const PEOPLE: (usize, usize) = (30, 60);
@@ -312,4 +308,3 @@ impl Life {
         self.died.values().sum()
     }
 }
-

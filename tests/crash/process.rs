@@ -55,7 +55,6 @@ impl Process {
         let _ = self.child.wait();
     }
 
-
     /// The most memory it ever held, in KiB.
     pub(crate) fn peak_kib(&self) -> Outcome<u64> {
         let path = format!("/proc/{}/status", self.id());

@@ -5,7 +5,7 @@
 //!   side. [`log`]: the calls that the sandbox received.
 //! - `fields`: every mapped field both ways. `rules_*`: the rules of the design by number.
 //! - `calls`: how many calls an edit costs. `first_sync`: a thousand people.
-//! - `lost_hints`, `faults`: what goes wrong. `two_users`: one person in two mailboxes.
+//! - `lost_hints`, `faults`, `rest`, `together`: what goes wrong. `two_users`: one person in two mailboxes.
 
 #![expect(
     clippy::unwrap_used,
@@ -23,5 +23,6 @@ mod rest;
 mod rules_care;
 mod rules_fields;
 mod rules_life;
+mod together;
 mod two_users;
 mod world;
