@@ -17,6 +17,12 @@ use crate::{
     world::World,
 };
 
+/// Calls of the store: so many in all, and so many more a second.
+const STORE_CALLS: (u64, u64) = (30_000, 10);
+
+/// Calls of the remotes: so many in all, and one more every so many seconds.
+const REMOTE_CALLS: (u64, u64) = (5_000, 3);
+
 /// What became of a script.
 pub(crate) struct Outcome {
     pub(crate) story: Arc<Story>,
@@ -140,6 +146,14 @@ async fn one(script: &Script, strikes: &Strikes) -> Outcome {
         .count_many("store calls", world.fate.store.made());
     let seconds = u64::try_from(world.at() / 1_000).unwrap_or(0);
     world.story.count_many("simulated seconds", seconds);
+    // Nobody asks without end: not the store, and not a remote that is away.
+    let (asked, called) = (world.fate.store.made(), world.fate.remote.made());
+    if asked > STORE_CALLS.0 + seconds * STORE_CALLS.1 {
+        wrong.push(format!("the store was asked {asked} times in {seconds} s"));
+    }
+    if called > REMOTE_CALLS.0 + seconds / REMOTE_CALLS.1 {
+        wrong.push(format!("remotes were called {called} times in {seconds} s"));
+    }
     Outcome {
         calls,
         story: Arc::clone(&world.story),
