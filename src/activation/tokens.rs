@@ -12,7 +12,11 @@ use std::{
 };
 
 use secrecy::SecretString;
-use tribelink_plan::{ids::UserId, rule::Rule};
+use tribelink_plan::{
+    ids::UserId,
+    planted::{self, Bug},
+    rule::Rule,
+};
 
 use super::{Command, Refusal, consent_alert, transition};
 use crate::{
@@ -135,6 +139,7 @@ impl Keeper {
             let seal = |column, text: &SecretString| self.vault.seal_text(column, &row, text);
             let newer = Tokens {
                 refresh: match &issued.refresh {
+                    Some(_) if planted::is(Bug::RefreshTokenNotSaved) => tokens.refresh,
                     Some(newest) => seal(column::REFRESH_TOKEN, newest),
                     None => tokens.refresh,
                 },

@@ -6,6 +6,7 @@ use tribelink_plan::{
     field::{Field, Side},
     ids::{ContactId, EnvironmentId, PersonId, UserId},
     planner::{Decision, HeldField, Refusal},
+    planted::{self, Bug},
     reading::Reading,
     rule::Rule,
 };
@@ -173,7 +174,9 @@ impl Subject<'_> {
 fn values(decision: &Decision) -> FieldChange {
     let before = decision.before.value().map(str::to_owned);
     FieldChange {
-        lost: before.clone().filter(|_| decision.loses),
+        lost: before
+            .clone()
+            .filter(|_| decision.loses && !planted::is(Bug::LossUntold)),
         before,
         after: decision.after.value().map(str::to_owned),
         unreadable: decision.before == Reading::Unreadable,

@@ -10,6 +10,7 @@
 //! - [`backup`]: copies, and what a service does that starts from one.
 //! - [`docs`]: what the pages name is there.
 //! - [`metrics`]: what a running service exports, against its catalogue and its documentation.
+//! - `reliability`: the page on reliability names tests that exist.
 //! - [`service`]: a running service for those two.
 //! - [`store`]: one contract suite over every store.
 
@@ -42,5 +43,6 @@ mod fakes;
 mod fuzz;
 mod keys;
 mod metrics;
+mod reliability;
 mod service;
 mod store;

@@ -8,6 +8,9 @@ use tokio::time::Instant;
 
 use crate::{acts::Act, process::Strike, world::World};
 
+/// The one fault that the network makes rather than the sandbox.
+const ROWS_MISSING: &str = "rows-missing";
+
 /// A fault that holds from the first step to the last.
 pub(crate) struct Standing {
     pub(crate) name: &'static str,
@@ -67,6 +70,7 @@ pub(crate) const STANDING: &[&Standing] = &[
         120,
         r#"{"match":{"method":"GET","path":"delta"},"then":{"status":410}}"#,
     ),
+    &standing(ROWS_MISSING, 300, "{}"),
     &standing(
         "hints-dropped",
         600,
@@ -114,6 +118,12 @@ pub(crate) async fn arm(world: &mut World, faults: &[(String, u32)]) {
     for (name, share) in faults {
         let known = STANDING.iter().find(|fault| fault.name == name);
         let known = known.unwrap_or_else(|| panic!("there is no fault {name}"));
+        if *name == ROWS_MISSING {
+            world.tell(&format!("from now on: {name}, {share} of 1,000"));
+            let rng = fastrand::Rng::with_seed(u64::from(*share));
+            *world.fate.rows_missing.lock().expect("the draw") = Some((*share, rng));
+            continue;
+        }
         let mut rule: Value = serde_json::from_str(known.rule).expect("a rule");
         rule["share"] = json!(f64::from(*share) / 1_000.0);
         world.tell(&format!("from now on: {name}, {share} of 1,000"));
@@ -135,6 +145,7 @@ pub(crate) async fn disarm(world: &mut World) {
         }
     }
     world.control(Method::DELETE, "/faults", Value::Null).await;
+    *world.fate.rows_missing.lock().expect("the draw") = None;
     world.fate.remote.clear();
     world.fate.store.clear();
     world.thaw();

@@ -113,7 +113,7 @@ struct One {
 }
 
 /// Plays a script; a panic is one more thing that is wrong.
-fn judged(script: &Script) -> Result<Outcome, String> {
+pub(crate) fn judged(script: &Script) -> Result<Outcome, String> {
     catch_unwind(AssertUnwindSafe(|| play(script, &Strikes::default()))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));

@@ -14,13 +14,17 @@
 //!   clock and chance.
 //! - [`faults`]: what goes wrong. [`acts`]: what people do; [`model`]: what they did.
 //! - [`check`]: what must hold, apart from the engine. [`story`]: what is told when it does not.
-//! - [`stories`]: scripts that once failed.
+//! - [`stories`]: scripts that once failed. [`every`]: each call fails once. `planted`: bugs that
+//!   must be found.
 
 mod acts;
 mod check;
+mod every;
 mod faults;
 mod fleet;
 mod model;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod process;
 mod run;
 mod script;

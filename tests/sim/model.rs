@@ -50,12 +50,27 @@ pub(crate) struct Model {
     pub(crate) own: BTreeSet<String>,
     /// Users whose employee left, by number.
     pub(crate) left: BTreeSet<usize>,
+    /// People who were there from the beginning.
+    pub(crate) known: BTreeSet<String>,
+    /// There are people who were not there from the beginning.
+    pub(crate) has_newcomers: bool,
+    /// An organisation has another name.
+    pub(crate) renamed: bool,
     /// Somebody was disconnected with all its links forgotten: bases are gone.
     pub(crate) unbased: bool,
     counter: u32,
 }
 
 impl Model {
+    /// Whether anything happened that only a sweep is sure to find.
+    pub(crate) fn waits_for_a_sweep(&self) -> bool {
+        self.renamed
+            || !self.restless.is_empty()
+            || !self.left.is_empty()
+            || !self.deleted.is_empty()
+            || self.has_newcomers
+    }
+
     /// A number that no value of this run has yet.
     pub(crate) fn number(&mut self) -> u32 {
         self.counter += 1;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use tokio::{sync::Notify, time::Instant};
+use tribelink::store::Lane;
 
 /// What becomes of a call that is struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,10 @@ pub(crate) struct Fate {
     pub(crate) store: Calls,
     /// A process has died; whoever lets time pass starts it again.
     pub(crate) death: Notify,
+    /// From how many of 1,000 lists of people a row goes missing.
+    pub(crate) rows_missing: Mutex<Option<(u32, fastrand::Rng)>>,
+    /// Leases as they were given, apart from the store: fence and end.
+    pub(crate) leases: Mutex<BTreeMap<Lane, (i64, i64)>>,
 }
 
 /// One process.

@@ -17,6 +17,12 @@ use crate::{
     world::World,
 };
 
+/// Calls of the store: so many in all, and so many more a second.
+const STORE_CALLS: (u64, u64) = (30_000, 10);
+
+/// Calls of the remotes: so many in all, and one more every so many seconds.
+const REMOTE_CALLS: (u64, u64) = (5_000, 3);
+
 /// What became of a script.
 pub(crate) struct Outcome {
     pub(crate) story: Arc<Story>,
@@ -58,6 +64,8 @@ async fn one(script: &Script, strikes: &Strikes) -> Outcome {
     let mut model = Model::default();
     for person in &Sight::of(&world).people {
         model.learn(person);
+        let id = person["ID"].as_str().unwrap_or_default();
+        model.known.insert(id.to_owned());
         if !person["Initials"].is_null() {
             model
                 .derived
@@ -86,6 +94,9 @@ async fn one(script: &Script, strikes: &Strikes) -> Outcome {
     for (call, how) in &strikes.store {
         world.fate.store.strike(began.1 + call, *how);
     }
+    // Whether an answer with tokens may have been lost.
+    let struck = !(strikes.remote.is_empty() && strikes.store.is_empty());
+    let lossy = struck || !script.is_quiet();
     let mut wrong = Vec::new();
     let mut created = 0;
     for step in &script.steps {
@@ -98,17 +109,28 @@ async fn one(script: &Script, strikes: &Strikes) -> Outcome {
             wrong.extend(calm::doubles(&world, &model));
         }
         if step.attend {
-            attend(&mut world, &model).await;
+            attend(&mut world, &model, lossy).await;
         }
     }
-    if strikes.remote.is_empty() && strikes.store.is_empty() {
+    if !struck {
         faults::disarm(&mut world).await;
     }
     world.tell("edits and faults have stopped");
-    settle(&mut world, &model).await;
+    let calls = (
+        world.fate.remote.made() - began.0,
+        world.fate.store.made() - began.1,
+    );
+    if !lossy {
+        // Where nothing went wrong, no look in passing is needed.
+        world.pass(Duration::from_secs(180)).await;
+        wrong.extend(calm::judge_soon(&world, &model, script).await);
+    }
+    settle(&mut world, &model, lossy).await;
     faults::disarm(&mut world).await;
     wrong.extend(calm::judge(&world, &model, script).await);
-    if wrong.is_empty() {
+    // What waits for a sweep is found by a resync.
+    let waits = script.setup.is_sweepless() && model.waits_for_a_sweep();
+    if wrong.is_empty() && !waits {
         wrong.extend(resync(&mut world, &model, script).await);
     }
     calm::count_rules(&world, &model).await;
@@ -124,18 +146,23 @@ async fn one(script: &Script, strikes: &Strikes) -> Outcome {
         .count_many("store calls", world.fate.store.made());
     let seconds = u64::try_from(world.at() / 1_000).unwrap_or(0);
     world.story.count_many("simulated seconds", seconds);
+    // Nobody asks without end: not the store, and not a remote that is away.
+    let (asked, called) = (world.fate.store.made(), world.fate.remote.made());
+    if asked > STORE_CALLS.0 + seconds * STORE_CALLS.1 {
+        wrong.push(format!("the store was asked {asked} times in {seconds} s"));
+    }
+    if called > REMOTE_CALLS.0 + seconds / REMOTE_CALLS.1 {
+        wrong.push(format!("remotes were called {called} times in {seconds} s"));
+    }
     Outcome {
-        calls: (
-            world.fate.remote.made() - began.0,
-            world.fate.store.made() - began.1,
-        ),
+        calls,
         story: Arc::clone(&world.story),
         wrong,
     }
 }
 
 /// What people do about users that wait for them.
-async fn attend(world: &mut World, model: &Model) {
+async fn attend(world: &mut World, model: &Model, may_lose_consent: bool) {
     for (number, user) in world.users.clone().into_iter().enumerate() {
         let path = |command: &str| format!("/api/v1/users/{}/{command}", user.id);
         let state = world.user(user.id).await.state;
@@ -153,6 +180,10 @@ async fn attend(world: &mut World, model: &Model) {
                 continue;
             }
             UserState::NeedsConsent => {
+                if !may_lose_consent {
+                    let text = format!("{} must sign in again, and nothing was lost", user.address);
+                    world.story.violation(world.at(), &text);
+                }
                 world.story.count("rule R21");
                 let (_, answer) = world.ask(Method::POST, &path("consent"), json!({})).await;
                 answer["consent_url"].as_str().map(str::to_owned)
@@ -188,11 +219,11 @@ async fn attend(world: &mut World, model: &Model) {
 }
 
 /// Lets time run until everything should have come to rest.
-async fn settle(world: &mut World, model: &Model) {
+async fn settle(world: &mut World, model: &Model, may_lose_consent: bool) {
     world.start_all().await;
     for _ in 0..6 {
         world.pass(Duration::from_secs(300)).await;
-        attend(world, model).await;
+        attend(world, model, may_lose_consent).await;
     }
     for _ in 0..20 {
         if world.is_idle() {

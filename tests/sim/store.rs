@@ -5,18 +5,24 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 use tribelink::store::{
     Alert, Answered, AuditFilter, AuditLine, Change, Cursor, Environment, Error, Guard, Held, Hint,
-    Lane, Lease, LinkCounts, LinkRow, NewHint, Parked, Preview, PreviewItem, SignIn, Store,
-    Subscription, Tokens, User, Webhook,
+    Lane, Lease, LinkCounts, LinkRow, NewHint, Parked, Place, Preview, PreviewItem, SealedCell,
+    SealedColumn, SignIn, Store, Subscription, Tokens, User, Webhook,
 };
 use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId};
 
-use crate::process::{Fate, Process, Strike};
+use crate::{
+    process::{Fate, Process, Strike},
+    story::Story,
+    time::SimClock,
+};
 
 /// The store behind a process.
 pub(crate) struct SimStore {
     pub(crate) inner: Arc<dyn Store>,
     pub(crate) process: Arc<Process>,
     pub(crate) fate: Arc<Fate>,
+    pub(crate) story: Arc<Story>,
+    pub(crate) clock: SimClock,
 }
 
 impl SimStore {
@@ -44,10 +50,128 @@ impl SimStore {
     }
 }
 
+impl SimStore {
+    /// A lease is given to one at a time, and each time with a higher fence.
+    fn judge_claim(&self, lease: Option<&Lease>, now_ms: i64) {
+        let Some(lease) = lease else { return };
+        let mut leases = self.fate.leases.lock().expect("the leases");
+        let known = leases.insert(lease.lane.clone(), (lease.fence, lease.until_ms));
+        if known.is_some_and(|(fence, until)| until > now_ms || fence >= lease.fence) {
+            self.wrong("a lease was given while another held it");
+        }
+    }
+
+    fn judge_renewal(&self, renewed: Option<&Lease>) {
+        if let Some(lease) = renewed {
+            let mut leases = self.fate.leases.lock().expect("the leases");
+            leases.insert(lease.lane.clone(), (lease.fence, lease.until_ms));
+        }
+    }
+
+    fn judge_release(&self, lease: &Lease) {
+        let mut leases = self.fate.leases.lock().expect("the leases");
+        if let Some(known) = leases.get_mut(&lease.lane)
+            && known.0 == lease.fence
+        {
+            known.1 = i64::MIN;
+        }
+    }
+
+    /// No commit under a lease that was lost, and no link recorded without one.
+    fn judge_commit(&self, guard: &Guard, changes: &[Change]) {
+        match guard {
+            Guard::Lease { lease, now_ms } => {
+                let leases = self.fate.leases.lock().expect("the leases");
+                let newest = leases.get(&lease.lane);
+                let holds = |(fence, until): &(i64, i64)| *fence == lease.fence && until > now_ms;
+                if !newest.is_some_and(holds) {
+                    self.wrong("a commit under a lost lease was taken");
+                }
+            }
+            Guard::None => {
+                let links = |change: &Change| {
+                    matches!(change, Change::PutLink(_) | Change::PutCursor { .. })
+                };
+                if changes.iter().any(links) {
+                    self.wrong("a link was recorded without a lease");
+                }
+            }
+        }
+    }
+
+    fn wrong(&self, text: &str) {
+        self.story.violation(self.clock.elapsed_ms(), text);
+    }
+
+    async fn judged_commit(&self, guard: &Guard, changes: Vec<Change>) -> Result<(), Error> {
+        let kept = changes.clone();
+        let done = self.inner.commit(guard, changes).await;
+        if done.is_ok() {
+            self.judge_commit(guard, &kept);
+        }
+        done
+    }
+
+    async fn judged_claim(
+        &self,
+        lane: &Lane,
+        holder: &str,
+        now_ms: i64,
+        lease_ms: i64,
+    ) -> Result<Option<Lease>, Error> {
+        let lease = self.inner.claim(lane, holder, now_ms, lease_ms).await?;
+        self.judge_claim(lease.as_ref(), now_ms);
+        Ok(lease)
+    }
+
+    async fn judged_renewal(
+        &self,
+        lease: &Lease,
+        now_ms: i64,
+        lease_ms: i64,
+    ) -> Result<Option<Lease>, Error> {
+        let lease = self.inner.renew(lease, now_ms, lease_ms).await?;
+        self.judge_renewal(lease.as_ref());
+        Ok(lease)
+    }
+
+    async fn judged_release(&self, lease: &Lease) -> Result<(), Error> {
+        self.judge_release(lease);
+        self.inner.release(lease).await
+    }
+}
+
 macro_rules! forward {
     ($(fn $name:ident($($arg:ident: $kind:ty),*) -> $answer:ty;)*) => {
         #[async_trait]
         impl Store for SimStore {
+            async fn commit(&self, guard: &Guard, changes: Vec<Change>) -> Result<(), Error> {
+                self.call(self.judged_commit(guard, changes)).await
+            }
+
+            async fn claim(
+                &self,
+                lane: &Lane,
+                holder: &str,
+                now_ms: i64,
+                lease_ms: i64,
+            ) -> Result<Option<Lease>, Error> {
+                self.call(self.judged_claim(lane, holder, now_ms, lease_ms)).await
+            }
+
+            async fn renew(
+                &self,
+                lease: &Lease,
+                now_ms: i64,
+                lease_ms: i64,
+            ) -> Result<Option<Lease>, Error> {
+                self.call(self.judged_renewal(lease, now_ms, lease_ms)).await
+            }
+
+            async fn release(&self, lease: &Lease) -> Result<(), Error> {
+                self.call(self.judged_release(lease)).await
+            }
+
             $(
                 async fn $name(&self, $($arg: $kind),*) -> Result<$answer, Error> {
                     self.call(self.inner.$name($($arg),*)).await
@@ -60,11 +184,9 @@ macro_rules! forward {
 forward! {
     fn ready() -> ();
     fn add_hints(hints: Vec<NewHint>) -> ();
-    fn commit(guard: &Guard, changes: Vec<Change>) -> ();
-    fn claim(lane: &Lane, holder: &str, now_ms: i64, lease_ms: i64) -> Option<Lease>;
-    fn renew(lease: &Lease, now_ms: i64, lease_ms: i64) -> Option<Lease>;
     fn holds(lease: &Lease, now_ms: i64) -> bool;
-    fn release(lease: &Lease) -> ();
+    fn beat(holder: &str, now_ms: i64, lease_ms: i64) -> Vec<String>;
+    fn leave(holder: &str) -> ();
     fn due_lanes(now_ms: i64, limit: usize) -> Vec<Lane>;
     fn next_due(now_ms: i64) -> Option<i64>;
     fn hints(lane: &Lane, now_ms: i64, limit: usize) -> Vec<Hint>;
@@ -102,5 +224,6 @@ forward! {
     fn preview_items(user: UserId, after: Option<PersonId>, limit: usize) -> Vec<PreviewItem>;
     fn brake_count(user: UserId, since_ms: i64) -> u64;
     fn alerts() -> Vec<Alert>;
+    fn sealed(column: SealedColumn, after: Option<&Place>, limit: usize) -> Vec<SealedCell>;
     fn answered(key_hash: &[u8; 32], since_ms: i64) -> Option<Answered>;
 }

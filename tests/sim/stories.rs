@@ -27,4 +27,9 @@ macro_rules! stories {
     };
 }
 
-stories! {}
+stories! {
+    a_call_refused_for_a_time_did_not_rest_the_mailbox
+    a_subscription_whose_removal_nobody_told_stayed_away
+    initials_of_a_name_with_an_apostrophe_were_not_known_as_derived
+    the_lane_of_a_user_who_waits_for_somebody_was_due_without_end
+}

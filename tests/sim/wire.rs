@@ -34,6 +34,44 @@ pub(crate) struct SimTransport {
     pub(crate) fate: Arc<Fate>,
 }
 
+impl SimTransport {
+    /// Whether a row is to go missing from this list.
+    fn rows_missing(&self) -> bool {
+        let mut missing = self.fate.rows_missing.lock().expect("the draw");
+        let struck = missing
+            .as_mut()
+            .is_some_and(|(share, rng)| rng.u32(0..1_000) < *share);
+        if struck {
+            self.story.count("fault rows-missing");
+        }
+        struck
+    }
+}
+
+/// Whether Tribe is asked for records by their ids: whoever is absent from the answer is not
+/// therefore gone (R11).
+fn is_list_by_ids(call: &http::Request<Body>) -> bool {
+    let query = call.uri().query().unwrap_or_default();
+    call.method() == http::Method::GET
+        && call.uri().path().starts_with("/v1/odata/Relation_Person")
+        && !call.uri().path().contains('(')
+        && query.contains("filter=ID")
+}
+
+/// The same list without its last row.
+fn thinned(answer: Response) -> Response {
+    let Ok(mut body) = serde_json::from_slice::<serde_json::Value>(&answer.body) else {
+        return answer;
+    };
+    if let Some(rows) = body["value"].as_array_mut() {
+        rows.pop();
+    }
+    Response {
+        body: body.to_string().into(),
+        ..answer
+    }
+}
+
 #[async_trait]
 impl Transport for SimTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
@@ -73,6 +111,7 @@ impl Transport for SimTransport {
             self.story.call(self.clock.elapsed_ms(), &line);
             return Err(TransportError::NoAnswer("cut off before".to_owned()));
         }
+        let thins = is_list_by_ids(&call) && self.rows_missing();
         // The remote goes on whether or not the caller lives to hear of it.
         let work = tokio::spawn(async move {
             let answer = match router.oneshot(call).await {
@@ -97,6 +136,7 @@ impl Transport for SimTransport {
             Ok(Err(error)) => panic!("the sandbox failed: {error}"),
             Err(_) => Err(TransportError::NoAnswer("time limit".to_owned())),
         };
+        let answer = if thins { answer.map(thinned) } else { answer };
         let status = answer.as_ref().map_or_else(
             |error| error.to_string(),
             |answer| answer.status.as_u16().to_string(),

@@ -128,6 +128,7 @@ impl World {
             latency.graph_ms = setup.latency_ms;
             latency.microsoft_ms = setup.latency_ms;
             state.graph.switches.honour_if_match = !setup.ignores_if_match;
+            state.microsoft.single_use_refresh = setup.single_use_refresh;
         }
         let pump = tokio::spawn(pump(Arc::clone(&remotes)));
         let mut world = World {
@@ -175,6 +176,8 @@ impl World {
             inner: Arc::clone(&self.store),
             process: Arc::clone(&process),
             fate: Arc::clone(&self.fate),
+            story: Arc::clone(&self.story),
+            clock: self.service_clock.clone(),
         });
         let transport = Arc::new(SimTransport {
             router: self.router.clone(),
@@ -463,7 +466,6 @@ fn configuration(remotes: &Shared, script: &Script) -> Config {
         ("microsoft.tenant", microsoft.tenant_id.to_string()),
         ("microsoft.client_id", microsoft.client_id.to_string()),
         ("microsoft.client_secret", microsoft.client_secret.clone()),
-        ("sync.sweep_interval", "10m".to_owned()),
     ];
     let drawn = script.setup.pairs.iter();
     pairs.extend(drawn.map(|(key, value)| (key.as_str(), value.clone())));

@@ -7,7 +7,7 @@
 //! - `calls`: how many calls an edit costs. `first_sync`: a thousand people.
 //! - `edge`: clients that keep connections to themselves.
 //! - `leaks`: the program itself, watched for what it must not tell.
-//! - `lost_hints`, `faults`: what goes wrong. `two_users`: one person in two mailboxes.
+//! - `lost_hints`, `faults`, `rest`, `together`: what goes wrong. `two_users`: one person in two mailboxes.
 
 #![expect(
     clippy::unwrap_used,
@@ -27,6 +27,7 @@ mod rest;
 mod rules_care;
 mod rules_fields;
 mod rules_life;
+mod together;
 mod two_users;
 mod undo;
 mod world;

@@ -290,6 +290,18 @@ impl World {
         drop(service.engine);
     }
 
+    /// Takes the database's file away while the service runs.
+    pub(crate) fn hide_database(&self) {
+        let file = |name: &str| self.dir.path().join(name);
+        std::fs::rename(file("link.db"), file("aside.db")).unwrap();
+    }
+
+    /// Brings it back.
+    pub(crate) fn return_database(&self) {
+        let file = |name: &str| self.dir.path().join(name);
+        std::fs::rename(file("aside.db"), file("link.db")).unwrap();
+    }
+
     /// Puts an empty database in the place of the one there is.
     pub(crate) async fn lose_database(&mut self) {
         let url = format!("sqlite://{}", self.dir.path().join("fresh.db").display());

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::field::{Field, Side};
+use crate::{
+    field::{Field, Side},
+    planted::{self, Bug},
+};
 
 /// A keyed fingerprint of one field's canonical value: enough to tell that it changed, not what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +59,10 @@ impl Base {
     }
 
     /// Sets both marks.
-    pub fn set(&mut self, field: Field, marks: Marks) {
+    pub fn set(&mut self, field: Field, mut marks: Marks) {
+        if planted::is(Bug::OneBase) && marks.tribe != Mark::Unknown {
+            marks.outlook = marks.tribe;
+        }
         if marks == Marks::default() {
             self.0.remove(&field);
         } else {

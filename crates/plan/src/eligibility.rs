@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use crate::{
     ids::EmployeeId,
     person::{Person, Relationship},
+    planted::{self, Bug},
 };
 
 /// How one employee stands to one relationship.
@@ -21,7 +22,7 @@ pub struct Standing {
 impl Standing {
     /// Whether this relationship makes its person eligible.
     pub fn is_eligible(self) -> bool {
-        !self.former && (self.manager || self.owner)
+        (!self.former || planted::is(Bug::FormerCounts)) && (self.manager || self.owner)
     }
 }
 
@@ -55,7 +56,7 @@ pub fn employees(person: &Person) -> Vec<EmployeeId> {
     let mut all: Vec<EmployeeId> = person
         .relationships
         .iter()
-        .filter(|relationship| !relationship.former)
+        .filter(|relationship| !relationship.former || planted::is(Bug::FormerCounts))
         .flat_map(|relationship| relationship.managers.iter().chain(&relationship.owners))
         .copied()
         .collect();

@@ -12,6 +12,7 @@
 //! - Memory: [`base`] (fingerprints of the last agreement), [`link`].
 //! - Decisions: [`eligibility`], [`merge`] (one field), [`guard`] (R16), [`planner`] (one person),
 //!   [`brake`] (R17, one pass), [`explain`].
+//! - [`planted`]: bugs for the simulation to find, compiled in by a feature alone.
 //! - [`rule`] numbers them, [`policy`] is what an administrator chose.
 //!
 //! Start reading at [`planner::plan`].
@@ -32,6 +33,7 @@ pub mod merge;
 pub mod name;
 pub mod person;
 pub mod planner;
+pub mod planted;
 pub mod policy;
 pub mod reading;
 pub mod rule;

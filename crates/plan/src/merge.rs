@@ -4,6 +4,7 @@ use crate::{
     base::{Mark, Marks},
     field::Direction,
     link::Origin,
+    planted::{self, Bug},
     policy::Conflict,
     rule::Rule,
 };
@@ -58,6 +59,15 @@ pub struct Inputs {
 
 /// Merges one field.
 pub fn merge(inputs: Inputs) -> Verdict {
+    let inputs = if planted::is(Bug::ClearOnMissing) {
+        Inputs {
+            tribe: empty_if_unknown(inputs.tribe),
+            outlook: empty_if_unknown(inputs.outlook),
+            ..inputs
+        }
+    } else {
+        inputs
+    };
     let Inputs {
         tribe,
         outlook,
@@ -89,6 +99,13 @@ pub fn merge(inputs: Inputs) -> Verdict {
         (true, false) => to_outlook(direction, Rule::R2, false),
         (false, true) => to_tribe(direction, Rule::R3, false),
         (true, true) => conflict(inputs),
+    }
+}
+
+fn empty_if_unknown(mark: Mark) -> Mark {
+    match mark {
+        Mark::Unknown => Mark::Empty,
+        known => known,
     }
 }
 

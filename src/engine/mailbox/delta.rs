@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use tribelink_plan::ids::{ContactId, Etag};
+use tribelink_plan::{
+    ids::{ContactId, Etag},
+    planted::{self, Bug},
+};
 
 use super::{Error, Job, graph};
 use crate::{
@@ -95,6 +98,9 @@ impl Job<'_> {
             cursor.link = match page.link {
                 DeltaLink::Next(link) | DeltaLink::Delta(link) => link,
             };
+            if planted::is(Bug::CursorBeforeWork) {
+                self.held.commit(vec![self.put_cursor(&cursor)]).await?;
+            }
             // The cursor moves only with its work.
             self.held
                 .commit(vec![Change::AddHints(hints), self.put_cursor(&cursor)])

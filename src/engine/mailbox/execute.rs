@@ -9,6 +9,7 @@ use tribelink_plan::{
     field::Field,
     link::{Link, LinkState},
     planner::{Next, Plan, TribeWrite},
+    planted::{self, Bug},
     reading::Reading,
     rule::Rule,
 };
@@ -148,6 +149,9 @@ impl Job<'_> {
                 }
                 _ => {}
             }
+        }
+        if planted::is(Bug::NoIntent) {
+            intents.clear();
         }
         // The intents are durable before the first of the creates leaves.
         let creates = !intents.is_empty();

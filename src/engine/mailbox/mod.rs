@@ -31,6 +31,7 @@ use tribelink_plan::{
     contact::Stamp,
     ids::{PersonId, UserId},
     mapping::Lens,
+    planted::{self, Bug},
 };
 
 use super::{Engine, Error, Land, lease::Held, millis, retry};
@@ -258,13 +259,14 @@ impl Job<'_> {
             None => self.engine.scheduler.setback(lane),
         };
         let wait_ms = match error {
+            remote::Error::Throttled { .. } if planted::is(Bug::NoRest) => 0,
             remote::Error::Throttled { after: Some(after) } => {
                 retry::wait_ms(*after, attempts, self.chance())
             }
             _ => retry::backoff_ms(attempts, self.chance()),
         };
         let until = self.engine.now() + wait_ms;
-        let rests = matches!(error, remote::Error::Throttled { .. });
+        let rests = matches!(error, remote::Error::Throttled { .. }) && !planted::is(Bug::NoRest);
         let mut changes = vec![Change::DelayHints {
             ids: waiting.iter().map(|hint| hint.id).collect(),
             not_before_ms: until,

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tribelink_plan::ids::{ContactId, PersonId};
+use tribelink_plan::{
+    ids::{ContactId, PersonId},
+    planted::{self, Bug},
+};
 
 use super::{Error, Job, case::Case, graph};
 use crate::{
@@ -98,18 +101,19 @@ impl Job<'_> {
         }
         let ids: Vec<ContactId> = contacts.keys().cloned().collect();
         let store = &self.engine.ports.store;
-        let mut linked: BTreeMap<ContactId, (PersonId, Option<String>)> = BTreeMap::new();
+        let mut linked: BTreeMap<ContactId, (PersonId, Option<String>, i64)> = BTreeMap::new();
+        let now = self.engine.now();
         for chunk in ids.chunks(500) {
             for row in store.links_of_contacts(self.user.id, chunk).await? {
                 if let Some(contact) = row.link.contact {
                     let etag = row.link.etag.map(|etag| etag.0);
-                    linked.insert(contact, (row.person, etag));
+                    linked.insert(contact, (row.person, etag, row.link.settles_at_ms));
                 }
             }
         }
         let mut strangers: BTreeMap<ContactId, Vec<&Hint>> = BTreeMap::new();
         for (contact, hints) in contacts {
-            let Some((person, etag)) = linked.get(&contact) else {
+            let Some((person, etag, settles)) = linked.get(&contact) else {
                 strangers.insert(contact, hints);
                 continue;
             };
@@ -119,7 +123,7 @@ impl Job<'_> {
                     _ => None,
                 };
                 // R14: the etag tells that this is our own write.
-                if noticed.is_some() && noticed == etag.as_ref() {
+                if noticed.is_some() && noticed == etag.as_ref() || planted_echo(*settles, now) {
                     dropped.push(hint.id);
                     echoes += 1;
                 } else {
@@ -183,6 +187,10 @@ impl Job<'_> {
         let change = self.chores_change(self.user.chores_due_ms, self.user.throttled_until_ms);
         self.held.commit(vec![change]).await
     }
+}
+
+fn planted_echo(settles_at_ms: i64, now_ms: i64) -> bool {
+    planted::is(Bug::EchoByTime) && now_ms < settles_at_ms
 }
 
 /// Hints from Tribe concern Tribe's side; Outlook is read only when Tribe has news.

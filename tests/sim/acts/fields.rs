@@ -255,6 +255,13 @@ impl Actor<'_> {
         let (user, person, contact) = self.some_contact(&sight)?;
         self.set_outlook(user, &person, &contact, "birthday", "1604-03-05")
             .await;
+        // What Tribe shows is as good as typed now: it must not go (R18).
+        let shown = sight
+            .person(&person)
+            .and_then(|one| one["BirthDate"].as_str());
+        if let Some(date) = shown.and_then(|text| text.get(..10)) {
+            self.note(Side::Tribe, &person, "birthday", date);
+        }
         Some(())
     }
 
@@ -286,6 +293,8 @@ impl Actor<'_> {
             .world
             .try_control(Method::POST, "/complete-card", body)
             .await;
+        let id = contact["id"].as_str()?;
+        self.model.extras.retain(|(_, contact, _)| contact != id);
         // What was borrowed replaces what was typed before.
         for slot in [
             "jobTitle",

@@ -260,6 +260,7 @@ impl Actor<'_> {
 
     pub(super) async fn new_person(&mut self) -> Option<()> {
         let (first, last) = (self.model.fresh("givenName"), self.model.fresh("surname"));
+        self.model.has_newcomers = true;
         self.world.tell(&format!("Tribe gains {first} {last}"));
         self.make_contact(json!({"Person": {"FirstName": first, "LastName": last}}))
             .await
@@ -294,6 +295,7 @@ impl Actor<'_> {
 
     pub(super) async fn rename_organization(&mut self) -> Option<()> {
         let organization = self.some_organization().await?;
+        self.model.renamed = true;
         let name = format!("Bedrijf {}q", self.model.number());
         self.model.typed.insert(name.clone());
         self.world

@@ -71,6 +71,7 @@ acts! {
     Forget "forget" 10
     Rebuild "rebuild" 10
     Decide "decide" 10
+    Night "night" 10
     // From here on faults alone, which a quiet seed has none of.
     Crash "crash" 30
     DieAfter "die-after" 60
@@ -137,6 +138,11 @@ pub(crate) async fn perform(
 ) {
     if act.is_fault() {
         return faults::strike(world, act, rng).await;
+    }
+    if act == Act::Night {
+        // Longer than access tokens live, twice over.
+        world.pass(std::time::Duration::from_secs(3 * 3600)).await;
+        return world.story.count("act night");
     }
     let mut actor = Actor { world, model, rng };
     let done = actor.act(act).await;
@@ -270,6 +276,7 @@ impl Actor<'_> {
             Act::Forget => self.disconnect(true).await,
             Act::Rebuild => self.command("rebuild").await,
             Act::Decide => self.decide().await,
+            Act::Night => unreachable!("time passes elsewhere"),
             fault => unreachable!("{} is a fault", fault.name()),
         }
     }

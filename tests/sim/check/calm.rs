@@ -21,6 +21,9 @@ pub(crate) async fn judge(world: &World, model: &Model, script: &Script) -> Vec<
         let known = world.user(user.id).await;
         let state = known.state;
         if model.left.contains(&n) {
+            if script.setup.is_sweepless() {
+                continue;
+            }
             // R22 needs somebody who is linked to hear of it by.
             if state != UserState::Disconnected {
                 wrong.push(format!("user {n} left and is {}", state.name()));
@@ -59,7 +62,20 @@ async fn judge_pair(
     wrong: &mut Vec<String>,
 ) {
     let id = person["ID"].as_str().expect("an id");
+    if script.setup.is_sweepless()
+        && (model.restless.contains_key(id)
+            || !model.known.contains(id)
+            || model.deleted.contains_key(&(n, id.to_owned())))
+    {
+        // A sweep would find what hints may have been lost of.
+        return;
+    }
     let Some(main) = oracle::main_relationship(person, &user.employee) else {
+        if !model.restless.contains_key(id)
+            && !sight.stamped(&user.object, id, "contacts").is_empty()
+        {
+            wrong.push(format!("user {n}, {id}: never eligible, and has a contact"));
+        }
         return;
     };
     let link = world
@@ -95,6 +111,11 @@ async fn judge_pair(
         }
         return;
     }
+    if stays_deleted(model, n, person) {
+        wrong.push(format!(
+            "user {n}, {id}: made again though only the deletion happened"
+        ));
+    }
     if row.link.state != LinkState::Linked {
         wrong.push(format!(
             "user {n}, {id}: eligible, and its link is {:?}",
@@ -129,6 +150,9 @@ async fn judge_pair(
         if tribe.is_empty() && model.extras.iter().any(|(.., extra)| *extra == outlook) {
             continue;
         }
+        if slot == "companyName" && model.renamed && script.setup.is_sweepless() {
+            continue;
+        }
         if stays(slot, &tribe) || does_not_fit(slot, &tribe, &outlook) || is_narrowed(script, slot)
         {
             continue;
@@ -158,6 +182,54 @@ fn is_narrowed(script: &Script, slot: &str) -> bool {
                 | ("sync.fields.birth_date", "birthday")
         )
     })
+}
+
+/// Whether a contact was deleted and nothing else happened that could bring it back (R8).
+fn stays_deleted(model: &Model, n: usize, person: &Value) -> bool {
+    let id = person["ID"].as_str().unwrap_or_default();
+    model.deleted.contains_key(&(n, id.to_owned()))
+        && !model.restored.contains(&(n, id.to_owned()))
+        && model.copies.is_empty()
+        && model.edits.iter().all(|edit| edit.person != id)
+        && !model.restless.contains_key(id)
+        && !model.renamed
+        && !model.unbased
+        && model.known.contains(id)
+}
+
+/// What is in step without any look in passing, where nothing went wrong: all fields of everybody
+/// who was only edited.
+pub(crate) async fn judge_soon(world: &World, model: &Model, script: &Script) -> Vec<String> {
+    let sight = Sight::of(world);
+    let mut wrong = Vec::new();
+    for (n, user) in world.users.iter().enumerate() {
+        if world.user(user.id).await.state != UserState::Live {
+            continue;
+        }
+        let edited = |person: &&Value| {
+            let id = person["ID"].as_str().unwrap_or_default();
+            !model.restless.contains_key(id)
+                && model.known.contains(id)
+                && !model.deleted.keys().any(|(_, person)| person == id)
+        };
+        for person in sight.people.iter().filter(edited) {
+            judge_pair(
+                (world, model, script),
+                &sight,
+                (n, user),
+                person,
+                &mut wrong,
+            )
+            .await;
+        }
+    }
+    let late = wrong.into_iter().map(|text| format!("not soon: {text}"));
+    // Held values, and users that wait for somebody, are looked after later.
+    if world.held().await.is_empty() {
+        late.collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// Whether the same field was typed once more later, on whichever side.

@@ -17,6 +17,7 @@ use crate::{
     merge::{Inputs, Verdict, merge},
     name::{Parts, looks_derived},
     person::{Person, Relationship},
+    planted::{self, Bug},
     policy::{Conflict, MergeGuard},
     reading::Reading,
     rule::Rule,
@@ -85,7 +86,8 @@ pub(super) fn update(
     contact: &Contact,
 ) -> Plan {
     let lens = situation.lens;
-    let remapped = link.kind != main.kind || link.relationship.is_some_and(|id| id != main.id);
+    let moved = link.kind != main.kind || link.relationship.is_some_and(|id| id != main.id);
+    let remapped = moved && !planted::is(Bug::OldSlots);
     let seen = view(contact, link.kind, link.slots, &link.base, lens);
     let pair = Pair {
         situation,
@@ -164,7 +166,7 @@ fn is_stale(pair: Pair<'_>) -> bool {
     let Pair {
         situation, link, ..
     } = pair;
-    if situation.now_ms >= link.settles_at_ms {
+    if situation.now_ms >= link.settles_at_ms || planted::is(Bug::StaleIsEdit) {
         return false;
     }
     link.former.iter().any(|former| {

@@ -12,6 +12,7 @@ use crate::{
     link::{Link, LinkState, MobileSlot, Origin, PrivateEmailSlot, Slots},
     mapping::{first_address, tribe_reading, view},
     person::{Person, Relationship},
+    planted::{self, Bug},
     policy::Match,
     reading::Reading,
     rule::Rule,
@@ -201,7 +202,7 @@ fn removed(
         Rule::R7,
         Link {
             state: LinkState::Tombstone {
-                eligible: main.is_some(),
+                eligible: main.is_some() && !planted::is(Bug::TombstoneForgotten),
             },
             relationship: speaker.map_or(link.relationship, |speaker| Some(speaker.id)),
             kind: speaker.map_or(link.kind, |speaker| speaker.kind),
@@ -224,7 +225,8 @@ fn begin(
     rule: Rule,
     link: Option<&Link>,
 ) -> Plan {
-    let Some(stamped) = situation.stamped else {
+    let nobody = planted::is(Bug::NoStampLookUp).then_some(&[][..]);
+    let Some(stamped) = nobody.or(situation.stamped) else {
         return Plan::of(rule, Next::Read(Wanted::Stamped));
     };
     let blank = Link {

@@ -5,6 +5,7 @@ use crate::{
     contact::{Change, Contact, ContactPatch, EmailEntry},
     field::Field,
     mapping::EMAIL_SLOTS,
+    planted::{self, Bug},
     reading::Reading,
 };
 
@@ -41,6 +42,9 @@ pub(super) fn put(contact: &mut Contact, field: Field, value: Option<&str>, stan
 
 fn put_first(list: &mut Option<Vec<String>>, value: Option<&str>, stands: First) {
     let Some(list) = list else { return };
+    if planted::is(Bug::FurtherValuesCut) {
+        list.truncate(1);
+    }
     let before = stands == First::Keep && list.len() < PHONE_SLOTS;
     match (value, list.first_mut()) {
         (Some(value), Some(_)) if before => list.insert(0, value.to_owned()),

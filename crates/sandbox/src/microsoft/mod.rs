@@ -113,6 +113,8 @@ pub struct Identity {
     pub user_consent: bool,
     /// How long access tokens live, in seconds.
     pub access_life_s: i64,
+    /// A refresh token that served is dead, where others leave it valid (Graph reference 1.3).
+    pub single_use_refresh: bool,
     key: Arc<SigningKey>,
     codes: BTreeMap<String, Code>,
     grants: BTreeMap<String, Grant>,
@@ -153,6 +155,7 @@ impl Identity {
             client_secret,
             user_consent: true,
             access_life_s: 3599,
+            single_use_refresh: false,
             key: SigningKey::shared(),
             codes: BTreeMap::new(),
             grants: BTreeMap::new(),

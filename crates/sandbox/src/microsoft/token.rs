@@ -321,6 +321,9 @@ fn answer(
             expires_ms,
         };
         state.microsoft.refreshes.insert(text.clone(), refresh);
+        if state.microsoft.single_use_refresh {
+            state.microsoft.refreshes.remove(ask.field("refresh_token"));
+        }
         body["refresh_token"] = json!(text);
     }
     if has("openid") {

@@ -1,0 +1,43 @@
+//! The proof that it bites: each planted bug is caught.
+
+use tribelink_plan::planted::{Bug, plant};
+
+use crate::{
+    fleet::{judged, spread},
+    script::Script,
+};
+
+/// Within how many seeds each must be caught.
+const SEEDS: u64 = 2_000;
+
+/// Plays a script with a bug; whether that was noticed.
+fn is_caught(bug: Option<Bug>, script: &Script) -> bool {
+    plant(bug);
+    let outcome = judged(script);
+    plant(None);
+    outcome.is_ok_and(|outcome| outcome.fails())
+}
+
+/// The first seed that holds without the bug and fails with it.
+fn catcher(bug: Bug) -> Option<u64> {
+    (1..=SEEDS).find(|seed| {
+        let script = Script::draw(*seed);
+        is_caught(Some(bug), &script) && !is_caught(None, &script)
+    })
+}
+
+#[test]
+fn every_planted_bug_is_caught() {
+    let caught = spread(&Bug::ALL, |bug| catcher(*bug));
+    let mut missed = Vec::new();
+    for (bug, seed) in Bug::ALL.into_iter().zip(caught) {
+        match seed {
+            Some(seed) => println!("{bug:?}: caught by seed {seed}"),
+            None => missed.push(bug),
+        }
+    }
+    assert!(
+        missed.is_empty(),
+        "not caught within {SEEDS} seeds: {missed:?}"
+    );
+}
