@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -21,10 +21,9 @@ use axum::{
     body::Bytes,
     extract::{Query, State},
     response::{IntoResponse, Response},
-    routing::post,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
 use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
@@ -50,6 +49,16 @@ const MEMORY_KIB: u64 = 256 << 10;
 /// Which subscription has which `clientState`, heard at the address that Graph was told.
 type Heard = Arc<Mutex<BTreeMap<String, String>>>;
 
+/// Who listens in the service's place.
+#[derive(Clone)]
+struct Tap {
+    heard: Heard,
+    /// Where deliveries go on to, once they may: what the service itself writes is told to it, so that
+    /// it reaches the other mailbox.
+    service: Arc<OnceLock<String>>,
+    http: reqwest::Client,
+}
+
 /// One POST.
 struct Delivery {
     path: &'static str,
@@ -73,7 +82,8 @@ pub(crate) async fn run(
     connections: usize,
 ) -> Outcome<usize> {
     let heard = Heard::default();
-    let tap = tap(Arc::clone(&heard)).await?;
+    let service_at = Arc::new(OnceLock::new());
+    let tap = tap(Arc::clone(&heard), Arc::clone(&service_at)).await?;
     let settings = [("server.public_url", tap.as_str()), ("worker.lease", "30s")];
     let mut world = World::make(service, sandbox, 1, &settings).await?;
     let mut people = People::settle(&world, PEOPLE, false).await?;
@@ -111,6 +121,7 @@ pub(crate) async fn run(
     world.control(Method::DELETE, "faults", Value::Null).await?;
     let mut process = world.service.start(None)?;
     world.answers(&mut process).await?;
+    service_at.get_or_init(|| world.service.origin.clone());
     let began = Instant::now();
     judge::rest(&mut world, &mut process).await?;
     let found = judge::compare(&world, &people).await?;
@@ -134,13 +145,17 @@ pub(crate) async fn run(
     Ok(failures)
 }
 
-/// Listens in the service's place, so that nothing but the burst tells it anything.
-async fn tap(heard: Heard) -> Outcome<String> {
-    let router = Router::new()
-        .route("/webhooks/graph/notifications", post(hear))
-        .route("/webhooks/graph/lifecycle", post(hear))
-        .fallback(|| async { StatusCode::ACCEPTED })
-        .with_state(heard);
+/// Listens in the service's place, so that at first nothing but the burst tells it anything.
+async fn tap(heard: Heard, service: Arc<OnceLock<String>>) -> Outcome<String> {
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .map_err(failed("a client"))?;
+    let router = Router::new().fallback(hear).with_state(Tap {
+        heard,
+        service,
+        http,
+    });
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .map_err(failed("a listener"))?;
@@ -150,19 +165,32 @@ async fn tap(heard: Heard) -> Outcome<String> {
 }
 
 async fn hear(
-    State(heard): State<Heard>,
+    State(tap): State<Tap>,
     Query(query): Query<BTreeMap<String, String>>,
+    uri: Uri,
+    mut headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     if let Some(token) = query.get("validationToken") {
         return token.clone().into_response();
     }
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-    for item in list(&body["value"]) {
-        heard.insert(text(&item["subscriptionId"]), text(&item["clientState"]));
+    let told: Value = serde_json::from_slice(&body).unwrap_or_default();
+    {
+        let mut heard = tap.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        for item in list(&told["value"]) {
+            heard.insert(text(&item["subscriptionId"]), text(&item["clientState"]));
+        }
     }
-    StatusCode::ACCEPTED.into_response()
+    let Some(service) = tap.service.get() else {
+        return StatusCode::ACCEPTED.into_response();
+    };
+    headers.remove(header::HOST);
+    headers.remove(header::CONTENT_LENGTH);
+    let url = format!("{service}{}", uri.path());
+    match tap.http.post(url).headers(headers).body(body).send().await {
+        Ok(answer) => answer.status().into_response(),
+        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
 }
 
 /// Of each mailbox: subscription and clientState.
@@ -203,7 +231,7 @@ fn deliveries(
     let padding = "x".repeat(700);
     let delivery = |number: usize| {
         let turn = number / 2;
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             // The real ones stand in the middle of the rest.
             let entity = match turn
                 .checked_sub(events / 8)
@@ -371,7 +399,7 @@ pub(crate) async fn stored(world: &World) -> Outcome<usize> {
     Ok(rows.into_iter().collect::<BTreeSet<_>>().len())
 }
 
-/// Kept for the other rooms: a signed delivery about somebody unknown.
+/// A signed delivery about somebody unknown.
 pub(crate) fn signed(world: &World, number: u128) -> (String, Vec<u8>) {
     let key = hmac::Key::new(hmac::HMAC_SHA512, world.tribe_secret.as_bytes());
     let body = json!({

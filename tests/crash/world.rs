@@ -271,7 +271,7 @@ impl World {
 
     /// Follows the consent link as a browser does. It may die on the way.
     pub(crate) async fn consent(&self, first: &str) -> Outcome<()> {
-        let mut url = url::Url::parse(first).map_err(failed("a link"))?;
+        let mut url = self.own(url::Url::parse(first).map_err(failed("a link"))?)?;
         let mut jar: Vec<(Option<u16>, String)> = Vec::new();
         for _ in 0..10 {
             let own = jar.iter().filter(|(port, _)| *port == url.port());
@@ -291,18 +291,23 @@ impl World {
                     status => Err(format!("sign-in: {status}")),
                 };
             };
-            url = url.join(to).map_err(failed("a link"))?;
-            let public = self.setting("server.public_url");
-            if url.as_str().starts_with(&public) {
-                // The origin that others see may be somebody who listens in.
-                let here = url.as_str().replacen(&public, &self.service.origin, 1);
-                url = url::Url::parse(&here).map_err(failed("a link"))?;
-            }
+            url = self.own(url.join(to).map_err(failed("a link"))?)?;
             if url.path() == "/" {
                 return Ok(());
             }
         }
         Err("the sign-in goes round in circles".to_owned())
+    }
+
+    /// An address of the service as it listens: under the one that others are told, somebody else
+    /// may listen in.
+    fn own(&self, url: url::Url) -> Outcome<url::Url> {
+        let public = self.setting("server.public_url");
+        if !url.as_str().starts_with(&public) {
+            return Ok(url);
+        }
+        let here = url.as_str().replacen(&public, &self.service.origin, 1);
+        url::Url::parse(&here).map_err(failed("a link"))
     }
 
     fn setting(&self, key: &str) -> String {

@@ -13,10 +13,19 @@ use super::{
 use crate::store::{Error, Hint, Lane, NewHint};
 
 pub(super) async fn add(w: &mut Writing<'_>, hints: &[NewHint]) -> Result<(), Error> {
-    match add_all(w, &hints.iter().collect::<Vec<_>>()).await? {
-        true => Ok(()),
-        false => Err(Error::Conflict("a hint's environment or user")),
+    if add_all(w, &hints.iter().collect::<Vec<_>>()).await? {
+        return Ok(());
     }
+    // One of them is bad: which, and why.
+    for hint in hints {
+        match hint.user {
+            Some(user) => {
+                w.user_in(user, &hint.environment).await?;
+            }
+            None => super::environments::exists(w, &hint.environment).await?,
+        }
+    }
+    Err(Error::Conflict("a hint"))
 }
 
 /// Adds hints, of any number of callers, in one statement and without reading any; false when one

@@ -140,6 +140,33 @@ async fn concurrent_callers_share_commits_and_failures_stay_apart() {
     assert!(commits <= 40, "{commits} commits for 400 callers");
 }
 
+/// Each of them sends the next one when the last one is answered, as connections do.
+#[tokio::test]
+async fn thirty_two_connections_cost_few_commits() {
+    const CONNECTIONS: u64 = 32;
+    const EACH: u64 = 50;
+    let home = Home::new();
+    let store = home.open().await;
+    people(&store).await;
+    let before = store.commits();
+    let connections = (0..CONNECTIONS).map(|number| {
+        let store = &store;
+        async move {
+            for turn in 0..EACH {
+                let user = ((number + turn) % 2 == 0).then_some(1);
+                store.add_hints(vec![hint("a", user, 0)]).await.unwrap();
+            }
+        }
+    });
+    futures_util::future::join_all(connections).await;
+    assert_eq!(waiting(&store).await, CONNECTIONS * EACH);
+    let (commits, events) = (store.commits() - before, CONNECTIONS * EACH);
+    assert!(
+        commits * 100 <= events * 15,
+        "{commits} commits for {events} events"
+    );
+}
+
 #[tokio::test]
 async fn a_full_queue_refuses_hints_and_makes_commits_wait() {
     let home = Home::new();
