@@ -154,7 +154,11 @@ impl Engine {
             }
             let next_ms = self.now() + self.wait_ms(self.now()).await;
             // Whoever is woken again and again still looks when it was to look.
-            look_at_ms = if looks { next_ms } else { look_at_ms.min(next_ms) };
+            look_at_ms = if looks {
+                next_ms
+            } else {
+                look_at_ms.min(next_ms)
+            };
             let wait_ms = look_at_ms - self.now();
             let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
             tokio::select! {
