@@ -146,6 +146,7 @@ pub async fn remotes(config: &Config, store: Arc<dyn Store>) -> Result<Remotes, 
         clock,
         Arc::new(CountCalls),
         None,
+        config.server.private_networks.clone(),
     );
     let clients = clients.map_err(|error| Error::Config(error.to_string()))?;
     let crm = clients.crm(&EnvironmentId::from(DEFAULT_ENVIRONMENT)).await;
@@ -197,6 +198,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
         Arc::clone(&clock),
         Arc::new(CountCalls),
         transport,
+        config.server.private_networks.clone(),
     );
     let crms = Arc::new(clients.map_err(|error| Error::Config(error.to_string()))?);
     let subscriptions = Arc::new(Subscriptions::new(Arc::clone(&store), Arc::clone(&clock)));

@@ -17,7 +17,7 @@ use crate::{
     config,
     environment::{Paths, Settings},
     ports::{CannotConnect, Crms},
-    remote::{self, Observer, Transport, http::HttpTransport, http::Origin},
+    remote::{self, Fence, Observer, Transport, http::HttpTransport, http::Origin},
     sealed,
     store::{self, Change, Environment, Guard, Sealed, Store},
     tribe::{
@@ -62,6 +62,8 @@ pub struct Clients {
     observer: Arc<dyn Observer>,
     write_timeout: Duration,
     default: Recipe,
+    /// Around what environments added over the API may lead to.
+    fence: Fence,
     /// A transport in place of HTTP, for simulation.
     transport: Option<Arc<dyn Transport>>,
     /// Each with the settings it was made from.
@@ -89,6 +91,7 @@ impl Clients {
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
         transport: Option<Arc<dyn Transport>>,
+        private_networks: Vec<config::Network>,
     ) -> Result<Clients, BadNames> {
         let names = Names {
             manager: paths("names.manager", &tribe.names.manager)?,
@@ -117,6 +120,11 @@ impl Clients {
             vault,
             clock,
             observer,
+            fence: Fence::new(Arc::new(move |address| {
+                private_networks
+                    .iter()
+                    .any(|network| network.contains(address))
+            })),
             transport,
             made: Mutex::default(),
         })
@@ -259,8 +267,17 @@ impl Clients {
             return Ok(Arc::clone(transport));
         }
         let allowed = origins.iter().filter_map(|url| Origin::of(url)).collect();
-        let transport = HttpTransport::new(allowed, USER_AGENT, MAX_ANSWER)
-            .map_err(|error| remote::Error::Application(error.to_string()))?;
+        let configured = [&self.default.api_url, &self.default.auth_url];
+        let configured: Vec<Origin> = configured.into_iter().filter_map(Origin::of).collect();
+        let chosen_here = origins.iter().all(|url| {
+            let origin = Origin::of(url);
+            origin.is_some_and(|origin| configured.contains(&origin))
+        });
+        let transport = match chosen_here {
+            true => HttpTransport::new(allowed, USER_AGENT, MAX_ANSWER),
+            false => HttpTransport::fenced(allowed, USER_AGENT, MAX_ANSWER, self.fence.clone()),
+        };
+        let transport = transport.map_err(|error| remote::Error::Application(error.to_string()))?;
         Ok(Arc::new(transport))
     }
 }
