@@ -258,6 +258,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
                 configured(config),
             ),
             subscriptions,
+            replays: Default::default(),
         }),
         explainer: Arc::new(Explain::new(Arc::clone(&engine))),
         metrics,
