@@ -146,9 +146,10 @@ pub async fn remotes(config: &Config, store: Arc<dyn Store>) -> Result<Remotes, 
         clock,
         Arc::new(CountCalls),
         None,
-        config.server.private_networks.clone(),
     );
-    let clients = clients.map_err(|error| Error::Config(error.to_string()))?;
+    let clients = clients
+        .map_err(|error| Error::Config(error.to_string()))?
+        .allowing(config.server.private_networks.clone());
     let crm = clients.crm(&EnvironmentId::from(DEFAULT_ENVIRONMENT)).await;
     let crm = crm.map_err(|error| Error::Config(error.to_string()))?;
     let addresses = [&config.microsoft.login_url, &config.server.public_url];
@@ -198,9 +199,9 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
         Arc::clone(&clock),
         Arc::new(CountCalls),
         transport,
-        config.server.private_networks.clone(),
     );
-    let crms = Arc::new(clients.map_err(|error| Error::Config(error.to_string()))?);
+    let clients = clients.map_err(|error| Error::Config(error.to_string()))?;
+    let crms = Arc::new(clients.allowing(config.server.private_networks.clone()));
     let subscriptions = Arc::new(Subscriptions::new(Arc::clone(&store), Arc::clone(&clock)));
     subscriptions.fill().await?;
     let activation = Arc::new(Activation {

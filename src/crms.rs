@@ -91,7 +91,6 @@ impl Clients {
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
         transport: Option<Arc<dyn Transport>>,
-        private_networks: Vec<config::Network>,
     ) -> Result<Clients, BadNames> {
         let names = Names {
             manager: paths("names.manager", &tribe.names.manager)?,
@@ -120,14 +119,23 @@ impl Clients {
             vault,
             clock,
             observer,
-            fence: Fence::new(Arc::new(move |address| {
-                private_networks
-                    .iter()
-                    .any(|network| network.contains(address))
-            })),
+            fence: Fence::new(Arc::new(|_| false)),
             transport,
             made: Mutex::default(),
         })
+    }
+
+    /// The same with these networks open to environments added over the API, beside public addresses.
+    #[must_use]
+    pub fn allowing(self, private_networks: Vec<config::Network>) -> Clients {
+        let allowed = move |address| {
+            let mut networks = private_networks.iter();
+            networks.any(|network| network.contains(address))
+        };
+        Clients {
+            fence: Fence::new(Arc::new(allowed)),
+            ..self
+        }
     }
 
     fn recipe(&self, environment: &Environment) -> Result<Recipe, remote::Error> {
