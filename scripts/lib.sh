@@ -109,6 +109,7 @@ need_packages() {
   local missing=()
   command -v cc >/dev/null || missing+=(build-essential)
   command -v openssl >/dev/null || missing+=(openssl)
+  command -v systemd-analyze >/dev/null || missing+=(systemd)
   command -v python3 >/dev/null || missing+=(python3)
   python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
   command -v node >/dev/null || missing+=(nodejs)

@@ -13,16 +13,18 @@ use tokio_util::sync::CancellationToken;
 use tribelink_plan::ids::EnvironmentId;
 
 use crate::{
-    activation::{self, Activation, tokens::Keeper},
+    activation::{self, Activation, enter, tokens::Keeper},
     api::{self, Api},
     clock::{Clock, SystemClock},
     config::{Config, Credential, Database},
+    crash,
     crms::{self, Clients},
     engine::{self, Engine, explain::Explain, schedule::Scheduler},
     environment::Configured,
     graph::{
         SignIn,
         client::Client as GraphClient,
+        openid::{self, OpenId},
         sign_in::{self, Certificate, Platform},
     },
     intake::{Intake, door::Doors, subscriptions::Subscriptions},
@@ -32,9 +34,13 @@ use crate::{
     server::{self, Limits, limit::limited},
     store::{
         self, Change, Environment, Guard, Store,
+        postgres::{self, PostgresStore},
         sqlite::{self, SqliteStore},
     },
-    telemetry::{CountCalls, Metrics},
+    telemetry::{
+        CountCalls, Metrics,
+        census::{self, Census},
+    },
     tribe::Crm,
     vault::{FingerprintKey, KeyRing, Vault},
 };
@@ -48,15 +54,15 @@ pub const DEFAULT_ENVIRONMENT: &str = "default";
 /// How often what the metrics have gathered is folded.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// How often the gauges are read of the database.
+const CENSUS_MS: i64 = census::EVERY.as_millis() as i64;
+
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database cannot be used.
     #[error("database: {0}")]
     Store(#[from] store::Error),
-    /// This database is not built in.
-    #[error("database.url must begin with sqlite:; this version has no other database")]
-    Database,
     /// No key seals what is kept.
     #[error(
         "security.encryption_keys is missing; make a key with `tribelink keys new`, and keep it outside the database"
@@ -107,13 +113,15 @@ pub struct App {
 /// Opens the database that the configuration names.
 ///
 /// # Errors
-/// It cannot be opened or is of another kind than this version has.
+/// It cannot be reached or opened.
 pub async fn open_store(database: &Database) -> Result<Arc<dyn Store>, Error> {
     let url = database.url.expose_secret();
-    if !url.starts_with("sqlite:") {
-        return Err(Error::Database);
+    if url.starts_with("sqlite:") {
+        let opened = SqliteStore::open(url, sqlite::Settings::default()).await?;
+        crash::point("store-opened");
+        return Ok(Arc::new(opened));
     }
-    let opened = SqliteStore::open(url, sqlite::Settings::default()).await?;
+    let opened = PostgresStore::open(url, postgres::Settings::default()).await?;
     Ok(Arc::new(opened))
 }
 
@@ -178,6 +186,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
     let vault = Arc::new(Vault::new(ring, Arc::clone(&random)));
     ensure_environment(store.as_ref(), &vault, random.as_ref(), clock.now_ms()).await?;
     let scheduler = Arc::new(Scheduler::default());
+    let given = transport.clone();
     let microsoft = microsoft_transport(config, transport.clone())?;
     let sign_in = Arc::new(platform(
         config,
@@ -214,6 +223,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
         outlook: Arc::clone(&outlook) as _,
         wake: Arc::clone(&scheduler) as _,
         subscriptions: Arc::clone(&subscriptions),
+        login: login(config, &crms, given, Arc::clone(&clock))?,
         settings: activation::Settings {
             lease: config.worker.lease,
             ..activation::Settings::new(config.server.public_url.clone())
@@ -262,6 +272,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
             replays: Default::default(),
         }),
         explainer: Arc::new(Explain::new(Arc::clone(&engine))),
+        cards: Arc::new(Explain::new(Arc::clone(&engine))),
         metrics,
         draining: Arc::clone(&draining),
         settings: api::Settings {
@@ -269,6 +280,8 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
             max_body: config.server.max_body,
             tokens: config.security.tokens(),
             metrics_access: config.telemetry.metrics_access,
+            shadow: config.sync.shadow,
+            in_force: config.in_force(),
         },
     });
     Ok(App {
@@ -306,10 +319,19 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     .await?;
     let ended = CancellationToken::new();
     let upkeep = tokio::spawn({
-        let ended = ended.clone();
+        let (ended, store) = (ended.clone(), Arc::clone(&app.store));
         async move {
+            let mut census = Census::default();
+            let mut due_ms = 0;
             while !ended.is_cancelled() {
                 metrics.upkeep();
+                let now_ms = SystemClock.now_ms();
+                if now_ms >= due_ms {
+                    due_ms = now_ms + CENSUS_MS;
+                    if let Err(error) = census.take(store.as_ref(), now_ms).await {
+                        tracing::warn!(%error, "the gauges could not be read; they stay as they were");
+                    }
+                }
                 tokio::select! {
                     () = ended.cancelled() => {}
                     () = tokio::time::sleep(UPKEEP) => {}
@@ -432,6 +454,49 @@ fn platform(
     };
     Platform::new(settings, transport, clock, random, Arc::new(CountCalls))
         .map_err(|error| refused(&error))
+}
+
+/// How people sign in to the page.
+fn login(
+    config: &Config,
+    crms: &Clients,
+    transport: Option<Arc<dyn Transport>>,
+    clock: Arc<dyn Clock>,
+) -> Result<activation::Login, Error> {
+    let refused = |error: &dyn std::fmt::Display| Error::Config(format!("login: {error}"));
+    let openid = match &config.login.openid {
+        None => None,
+        Some(settings) => {
+            let transport = match transport {
+                Some(transport) => transport,
+                None => {
+                    let origins = settings.origins.iter().chain([&settings.issuer]);
+                    let allowed = origins.filter_map(Origin::of).collect();
+                    let made = HttpTransport::new(allowed, crms::USER_AGENT, MAX_ANSWER);
+                    Arc::new(made.map_err(|error| refused(&error))?)
+                }
+            };
+            let issuer = openid::Settings {
+                issuer: settings.issuer.clone(),
+                client_id: settings.client_id.clone(),
+                client_secret: settings.client_secret.clone(),
+                scope: settings.scope.clone(),
+            };
+            let roles = enter::Roles {
+                claim: settings.claim.clone(),
+                values: settings.roles.clone(),
+            };
+            let openid = OpenId::new(issuer, transport, clock, Arc::new(CountCalls));
+            Some((openid, roles))
+        }
+    };
+    let tribe = crms.employee_sign_in(config.tribe.login.as_ref());
+    Ok(activation::Login {
+        openid,
+        tribe: tribe.map_err(|error| refused(&error))?,
+        idle: config.login.idle,
+        absolute: config.login.absolute,
+    })
 }
 
 fn configured(config: &Config) -> Configured {

@@ -13,6 +13,7 @@
 //! - [`cli`], [`doctor`]: the command line, and what it examines.
 //! - [`sealed`], [`environment`]: what the rooms agree on: sealed shapes, settings.
 //! - [`clock`], [`random`]: time and chance as ports. [`digest`]: hashes and their comparison.
+//!   [`crash`]: where a test kills the process.
 //!
 //! The decisions live in the crate `tribelink-plan`, which does no I/O; the bundled sandbox in
 //! `tribelink-sandbox`, which knows nothing of the service.
@@ -23,6 +24,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod crms;
 pub mod demo;
 pub mod digest;

@@ -1,4 +1,13 @@
 //! What the service says about itself: log lines on standard error, and metrics to be scraped.
+//!
+//! # Map
+//! - here: the log, the recorder of the metrics, the build.
+//! - [`catalogue`]: every metric by name. [`meter`]: what is counted as it happens. [`census`]: what
+//!   stands in the database, read every few seconds.
+
+pub mod catalogue;
+pub mod census;
+pub mod meter;
 
 use std::io::{IsTerminal, stderr};
 
@@ -162,14 +171,7 @@ pub struct CountCalls;
 
 impl Observer for CountCalls {
     fn called(&self, remote: Remote, endpoint: &'static str, status: Option<u16>) {
-        let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-        metrics::counter!(
-            "tribelink_remote_calls_total",
-            "remote" => remote.name(),
-            "endpoint" => endpoint,
-            "status" => status
-        )
-        .increment(1);
+        meter::called(remote, endpoint, status);
     }
 }
 
@@ -182,16 +184,10 @@ fn recorder() -> Result<PrometheusRecorder, Error> {
 }
 
 fn describe() {
-    metrics::describe_counter!(
-        "tribelink_remote_calls_total",
-        "Calls to the remotes by endpoint and status; items of a batch count one by one. Status `none`: no answer came."
-    );
-    metrics::describe_gauge!(
-        "tribelink_build_info",
-        "Always 1; the labels say which build runs."
-    );
+    catalogue::describe();
+    meter::open();
     metrics::gauge!(
-        "tribelink_build_info",
+        catalogue::BUILD_INFO,
         "version" => BUILD.version,
         "revision" => BUILD.revision
     )

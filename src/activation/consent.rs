@@ -17,6 +17,7 @@ use super::{
     transition,
 };
 use crate::{
+    crash,
     graph::{Authorize, Call, Identity, Issued, Me},
     random, remote,
     sealed::{Proof, sha256, user_row},
@@ -134,7 +135,7 @@ impl Activation {
         };
         let authorize = self.authorize_url(&state, &proof, link.proof.login_hint.as_deref())?;
         let purpose = Purpose::Consent(user.id);
-        let cookie = self.bind(&state, purpose, proof, token).await?;
+        let cookie = self.bind(&state, purpose, proof, Some(token)).await?;
         Ok(Begun { authorize, cookie })
     }
 
@@ -212,6 +213,7 @@ impl Activation {
 
     /// Saves what a sign-in brought, when it is the employee's own mailbox.
     async fn save(&self, id: UserId, connected: &Connected) -> Result<Consented, Failure> {
+        crash::point("code-redeemed");
         for _ in 0..3 {
             let user = self.user(id).await?;
             let changes = self.changes_of(&user, connected).await?;
@@ -333,6 +335,7 @@ impl Activation {
             login_hint,
             redirect_uri: &self.settings.address(CALLBACK),
             prompt: None,
+            identity_only: false,
         };
         Ok(self.sign_in.authorize_url(&authorize)?)
     }

@@ -17,11 +17,13 @@ use tribelink_plan::{ids::UserId, rule::Rule};
 use super::{Command, Refusal, consent_alert, transition};
 use crate::{
     clock::Clock,
+    crash,
     digest::same_secret,
     graph::SignIn,
     remote,
     sealed::user_row,
     store::{self, Alert, Change, Guard, Store, Tokens},
+    telemetry::meter::{self, Refresh},
     vault::{self, Vault, column},
 };
 
@@ -117,14 +119,19 @@ impl Keeper {
             let issued = match self.sign_in.refresh(&refresh).await {
                 Ok(issued) => issued,
                 Err(remote::Error::ConsentNeeded(_)) => {
+                    meter::refreshed(Refresh::ConsentNeeded);
                     match self.consent_lost(user, &tokens).await? {
                         // A sign-in or another replica saved newer ones: these may work.
                         Lost::Outdated => continue,
                         Lost::Told => return Err(Error::ConsentNeeded),
                     }
                 }
-                Err(error) => return Err(Error::Remote(error)),
+                Err(error) => {
+                    meter::refreshed(Refresh::Failed);
+                    return Err(Error::Remote(error));
+                }
             };
+            crash::point("token-refreshed");
             let seal = |column, text: &SecretString| self.vault.seal_text(column, &row, text);
             let newer = Tokens {
                 refresh: match &issued.refresh {
@@ -141,7 +148,11 @@ impl Keeper {
                 tokens: newer,
             };
             match self.store.commit(&Guard::None, vec![put]).await {
-                Ok(()) => return Ok(issued.access),
+                Ok(()) => {
+                    crash::point("token-saved");
+                    meter::refreshed(Refresh::Refreshed);
+                    return Ok(issued.access);
+                }
                 Err(store::Error::Conflict(_)) => continue,
                 Err(error) => return Err(error.into()),
             }

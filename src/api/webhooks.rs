@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, Request, State},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,7 +16,21 @@ use super::{
     extract::{Params, Raw},
     problem::ProblemBody,
 };
-use crate::{environment::is_name, intake::Refusal};
+use crate::{environment::is_name, intake::Refusal, telemetry::meter};
+
+/// Measures how long a sender waits for its answer.
+pub async fn measure(request: Request, next: Next) -> Response {
+    let source = match request.uri().path().strip_prefix("/webhooks/") {
+        Some("graph/notifications") => "notification",
+        Some("graph/lifecycle") => "lifecycle",
+        Some(path) if path.starts_with("tribe/") => "tribe",
+        _ => return next.run(request).await,
+    };
+    let since = tokio::time::Instant::now();
+    let response = next.run(request).await;
+    meter::acknowledged(source, response.status().as_u16(), since.elapsed());
+    response
+}
 
 /// Longest handshake token that is echoed; Graph's are some hundred characters.
 const MAX_VALIDATION_TOKEN: usize = 4096;

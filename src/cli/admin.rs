@@ -10,7 +10,7 @@ use super::{
     Report,
     args::{
         Access, ActivateArgs, AuditArgs, AuditCommand, EnvironmentsCommand, HealthArgs,
-        HeldCommand, ParkedCommand, UsersCommand,
+        HeldCommand, ParkedCommand, UndoArgs, UsersCommand,
     },
     client::Api,
     error::Error,
@@ -162,7 +162,9 @@ pub(super) async fn explain(api: &Api, user: Uuid, person: Uuid) -> Result<Repor
 
 pub(super) async fn audit(args: AuditArgs, api: &Api) -> Result<Report, Error> {
     if let Some(AuditCommand::Undo { id }) = args.command {
-        return answer(api, &["audit", &id.to_string(), "undo"]).await;
+        let path = ["audit", &id.to_string(), "undo"];
+        let done = api.post(&path, &json!({})).await?;
+        return Ok(Report::new(done, show::undone));
     }
     let mut query = Vec::new();
     let (user, person) = (
@@ -176,6 +178,26 @@ pub(super) async fn audit(args: AuditArgs, api: &Api) -> Result<Report, Error> {
         api.all(&["audit"], &query, args.limit).await?,
         show::audit,
     ))
+}
+
+pub(super) async fn undo(args: UndoArgs, api: &Api) -> Result<Report, Error> {
+    if let Some(id) = args.line {
+        let path = ["audit", &id.to_string(), "undo"];
+        let done = api.post(&path, &json!({})).await?;
+        return Ok(Report::new(done, show::undone));
+    }
+    let mut body = serde_json::Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        body.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    put("user_id", args.user.map(|id| json!(id)));
+    put("person_id", args.person.map(|id| json!(id)));
+    put("pass_of", args.pass_of.map(|line| json!(line)));
+    put("from", args.from.map(|time| json!(time)));
+    put("to", args.to.map(|time| json!(time)));
+    put("dry_run", args.dry_run.then_some(Value::Bool(true)));
+    let done = api.post(&["undo"], &Value::Object(body)).await?;
+    Ok(Report::new(done, show::undone))
 }
 
 pub(super) async fn held(command: Option<HeldCommand>, api: &Api) -> Result<Report, Error> {

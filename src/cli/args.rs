@@ -49,6 +49,8 @@ pub(super) enum Command {
     Explain(OfPerson),
     /// List every write and every change of a link, or undo one.
     Audit(AuditArgs),
+    /// Take back what a person, a pass or a stretch of time saw.
+    Undo(UndoArgs),
     /// List changes that wait for a decision, or decide one.
     Held(HeldArgs),
     /// List what could not be synchronised, or try one again.
@@ -60,13 +62,22 @@ pub(super) enum Command {
     /// Make a key that seals what is kept, or seal everything anew under the current one.
     Keys(KeysArgs),
     /// Print the commented default configuration: every key, its default and its reason.
-    Config,
+    Config(ConfigArgs),
     /// Bring the database to the schema of this version.
     Migrate,
+    /// Copy the SQLite database, beside a running service.
+    Backup(BackupArgs),
+    /// Put a copy in the place of the SQLite database; the service must not run.
+    Restore(RestoreArgs),
     /// Ask whether the service is alive; for containers without a shell.
     Health(HealthArgs),
     /// Print the description of the API.
     Openapi(OpenApiArgs),
+    /// Print the completions of a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
     /// Run the simulated Tribe CRM and Microsoft 365 alone.
     Sandbox(SandboxArgs),
 }
@@ -131,6 +142,31 @@ pub struct SandboxArgs {
     /// Private key, PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct ConfigArgs {
+    /// Print it as a page for readers instead.
+    #[arg(long)]
+    pub(super) markdown: bool,
+}
+
+#[derive(Args)]
+pub(super) struct BackupArgs {
+    /// The folder for the copy; made when missing. The copy's name bears the time.
+    pub(super) folder: PathBuf,
+    /// Remove all but so many copies of this folder, the newest.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) keep: Option<u32>,
+}
+
+#[derive(Args)]
+pub(super) struct RestoreArgs {
+    /// A copy that `backup` made.
+    pub(super) file: PathBuf,
+    /// Replace a database that stands there; it is kept beside it, as `….replaced`.
+    #[arg(long)]
+    pub(super) replace: bool,
 }
 
 #[derive(Args)]
@@ -307,6 +343,34 @@ pub(super) enum AuditCommand {
 }
 
 #[derive(Args)]
+#[command(group = clap::ArgGroup::new("range").required(true).multiple(true))]
+pub(super) struct UndoArgs {
+    /// One write: the line of the audit.
+    #[arg(long, group = "range", conflicts_with_all = ["person", "pass_of", "from"])]
+    pub(super) line: Option<i64>,
+    /// Everything for this person.
+    #[arg(long, group = "range")]
+    pub(super) person: Option<Uuid>,
+    /// The whole pass over a mailbox that wrote this line of the audit.
+    #[arg(long, group = "range", value_name = "LINE")]
+    pub(super) pass_of: Option<i64>,
+    /// From this time on, such as 2026-11-24T10:00:00Z.
+    #[arg(long, group = "range", value_name = "TIME")]
+    pub(super) from: Option<String>,
+    /// Before this time [default: an hour after --from].
+    #[arg(long, value_name = "TIME")]
+    pub(super) to: Option<String>,
+    /// Only this user's.
+    #[arg(long)]
+    pub(super) user: Option<Uuid>,
+    /// Count only; write nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) access: Access,
+}
+
+#[derive(Args)]
 pub(super) struct HeldArgs {
     #[command(flatten)]
     pub(super) access: Access,
@@ -389,6 +453,11 @@ mod tests {
             "explain --user ID --person ID",
             "audit --user ID --rule R7",
             "audit undo 3",
+            "undo --line 3",
+            "undo --person ID --user ID --dry-run",
+            "undo --pass-of 3",
+            "undo --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z",
+            "completions bash",
             "held",
             "held accept 3",
             "held reject 3",
@@ -413,6 +482,8 @@ mod tests {
         for line in [
             "sandbox --tls-cert c",
             "users activate",
+            "undo",
+            "undo --line 3 --person ID",
             "explain --user 1 --person 2",
             "keys turn",
         ] {

@@ -8,10 +8,12 @@
 //! - [`error`]: what can go wrong, what to do next, and the exit codes.
 //! - [`client`]: the admin API over HTTP. [`admin`]: the commands that use it. [`watch`]: progress.
 //! - [`show`]: answers in words (pure), over [`table`].
+//! - [`backup`]: copies of the SQLite database.
 //! - [`run`]: where the long-running commands meet the rest of the program.
 
 mod admin;
 mod args;
+mod backup;
 mod client;
 mod error;
 mod run;
@@ -24,7 +26,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -34,7 +36,7 @@ use self::{
     error::Error,
 };
 use crate::{
-    config::{AdminAccess, Config, DEFAULTS, Database, Sources},
+    config::{AdminAccess, Config, DEFAULTS, Database, Sources, reference},
     doctor,
     random::{SystemRandom, uuid},
     telemetry,
@@ -99,13 +101,24 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
             run::sandbox(args, shutdown).await?;
             Ok(None)
         }
-        Command::Config => {
-            say(DEFAULTS.trim_end());
+        Command::Config(args) => {
+            match args.markdown {
+                true => say(reference::markdown().trim_end()),
+                false => say(DEFAULTS.trim_end()),
+            }
             Ok(None)
         }
         Command::Migrate => {
             let database = Database::read_alone(&Sources::of_process(config)?)?;
             run::migrate(&database).await.map(Some)
+        }
+        Command::Backup(args) => {
+            let database = Database::read_alone(&Sources::of_process(config)?)?;
+            backup::copy(&args, &database).await.map(Some)
+        }
+        Command::Restore(args) => {
+            let database = Database::read_alone(&Sources::of_process(config)?)?;
+            backup::restore(&args, &database).await.map(Some)
         }
         Command::Doctor => examine(config).await.map(Some),
         Command::Health(args) => {
@@ -140,6 +153,16 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
         Command::Audit(args) => {
             let api = admin::api(args.access.clone(), config)?;
             admin::audit(args, &api).await.map(Some)
+        }
+        Command::Undo(args) => {
+            let api = admin::api(args.access.clone(), config)?;
+            admin::undo(args, &api).await.map(Some)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tribelink", &mut script);
+            say(String::from_utf8_lossy(&script).trim_end());
+            Ok(None)
         }
         Command::Held(args) => {
             let api = admin::api(args.access, config)?;

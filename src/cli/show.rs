@@ -307,6 +307,21 @@ pub(super) fn connection(value: &Value) -> String {
     format!("Open this link and sign in at Tribe; it can be opened until {until}:\n{link}")
 }
 
+/// What an undo takes back.
+pub(super) fn undone(value: &Value) -> String {
+    let number = |name: &str| value[name].as_u64().unwrap_or_default();
+    let (lines, people) = (number("lines"), number("people"));
+    let verb = match value["dry_run"] == true {
+        true => "would be taken back",
+        false => "are being taken back; fields that somebody changed since are spared",
+    };
+    let rest = match number("left_alone") {
+        0 => String::new(),
+        left => format!(" {left} more in range cannot be taken back."),
+    };
+    format!("Writes: {lines}, for people: {people}. They {verb}.{rest}")
+}
+
 /// Any other object: a line for each member, nested ones by dotted names.
 pub(super) fn record(value: &Value) -> String {
     let mut rows = Vec::new();

@@ -10,11 +10,15 @@
 //! - [`value`]: the forms of values: durations, sizes, origins, networks (pure).
 //! - [`service`]: sections `server`, `database`, `security`, `worker`, `audit`, `telemetry`.
 //! - [`remotes`]: sections `tribe` and `microsoft`.
+//! - [`reference`]: the documentation of every key (pure).
 //! - [`sync`]: section `sync`, and the planner's [`Policy`](tribelink_plan::policy::Policy) from it.
 //!
 //! Secrets are [`SecretString`](secrecy::SecretString)s; no problem ever shows one.
 
+mod in_force;
+mod login;
 mod reader;
+pub mod reference;
 mod remotes;
 mod service;
 mod sources;
@@ -24,6 +28,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use login::{Login, OpenIdSettings};
 pub use reader::{Problem, Problems};
 pub use remotes::{Credential, Grant, Microsoft, Names, ReadStyle, Tribe, WebhookSecret};
 pub use service::{
@@ -55,6 +60,8 @@ pub struct Config {
     pub worker: Worker,
     /// Section `audit`.
     pub audit: Audit,
+    /// Section `login`.
+    pub login: Login,
     /// Section `telemetry`.
     pub telemetry: Telemetry,
 }
@@ -100,6 +107,7 @@ impl Config {
         let sync = SyncSettings::read(reader);
         let worker = Worker::read(reader);
         let audit = Audit::read(reader);
+        let login = Login::read(reader);
         let telemetry = Telemetry::read(reader);
         Some(Config {
             server: server?,
@@ -110,6 +118,7 @@ impl Config {
             sync: sync?,
             worker: worker?,
             audit: audit?,
+            login: login?,
             telemetry: telemetry?,
         })
     }

@@ -12,7 +12,10 @@ use std::{
 };
 
 use super::{Engine, Error};
-use crate::store::{Change, Guard, Lane, Lease};
+use crate::{
+    store::{Change, Guard, Lane, Lease},
+    telemetry::meter,
+};
 
 /// A request to a remote may take this long, at most.
 pub const REQUEST: Duration = Duration::from_secs(60);
@@ -39,6 +42,7 @@ impl Held {
             .claim(lane, &engine.holder, engine.now(), engine.lease_ms())
             .await?;
         Ok(claimed.map(|lease| {
+            meter::lease_taken(&lease.lane);
             Arc::new(Held {
                 engine: Arc::clone(engine),
                 lease: Mutex::new(lease),
@@ -122,7 +126,10 @@ impl Held {
             lease: self.lease(),
             now_ms: self.engine.now(),
         };
-        Ok(self.engine.ports.store.commit(&guard, changes).await?)
+        let tally = meter::Tally::of(&changes);
+        self.engine.ports.store.commit(&guard, changes).await?;
+        tally.count();
+        Ok(())
     }
 
     /// Gives the lease back.
@@ -131,5 +138,11 @@ impl Held {
         if let Err(error) = self.engine.ports.store.release(&self.lease()).await {
             tracing::debug!(%error, "a lease was not returned; it ends by itself");
         }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        meter::lease_ended(&self.lease().lane, self.lost.load(Ordering::Acquire));
     }
 }

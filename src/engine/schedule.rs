@@ -2,7 +2,8 @@
 //!
 //! A hint wakes its lane at once. Underneath, the store is asked for due lanes whenever the next
 //! one falls due, and every few seconds in case another replica left something: nothing waits on a
-//! timer, and nothing depends on being woken.
+//! timer, and nothing depends on being woken. Where several replicas live, each begins with the lanes
+//! that are its own, and with another's once they have waited.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,8 +17,13 @@ use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tribelink_plan::ids::UserId;
 
-use super::{Engine, Error, environment, lease::Held, mailbox};
-use crate::{ports::Wake, remote, store, store::Lane};
+use super::{
+    Engine, Error, environment,
+    lease::Held,
+    mailbox,
+    share::{Share, Waiting},
+};
+use crate::{ports::Wake, remote, store, store::Lane, telemetry::meter};
 
 /// How often the store is asked for due lanes though nobody woke the engine.
 const LOOK: Duration = Duration::from_secs(5);
@@ -43,11 +49,23 @@ struct State {
     failures: BTreeMap<Lane, u32>,
     setbacks: BTreeMap<Lane, u32>,
     stopped: BTreeSet<UserId>,
+    share: Share,
 }
 
 impl Scheduler {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who lives, from now on; whether that has changed.
+    pub(crate) fn set_share(&self, share: Share) -> bool {
+        let mut state = self.state();
+        let changed = state.share != share;
+        if changed {
+            state.share = share;
+            self.bell.notify_one();
+        }
+        changed
     }
 
     /// Whether a user was disconnected while its job runs.
@@ -110,35 +128,53 @@ impl Engine {
     pub async fn run(self: &Arc<Self>, cancelled: CancellationToken) {
         let mut jobs: JoinSet<()> = JoinSet::new();
         let mut look_at_ms = 0;
+        let mut waiting = Waiting::default();
+        self.beat().await;
+        let mut beating = std::pin::pin!(self.beat_on());
         while !cancelled.is_cancelled() {
             let now = self.now();
-            let mut lanes = {
+            let (mut lanes, share) = {
                 let mut state = self.scheduler.state();
                 // Whoever has rested is asked of the store again, like everybody else.
                 state.resting.retain(|_, until| *until > now);
-                std::mem::take(&mut state.woken)
+                let mut woken = std::mem::take(&mut state.woken);
+                // The owner of another's lane was called by the store, and is looked after below.
+                woken.retain(|lane| state.share.owns(lane) || state.running.contains(lane));
+                (woken, state.share.clone())
             };
-            if now >= look_at_ms {
+            let looks = now >= look_at_ms;
+            if looks {
                 match self.ports.store.due_lanes(now, LANES).await {
-                    Ok(due) => lanes.extend(due),
+                    Ok(due) => lanes.extend(waiting.choose(due, &share, now)),
                     Err(error) => tracing::warn!(%error, "cannot ask for due work; trying again"),
                 }
             }
             for lane in lanes {
                 self.start(lane, &mut jobs, &cancelled);
             }
-            let wait_ms = self.wait_ms(self.now()).await;
-            look_at_ms = self.now() + wait_ms;
+            let next_ms = self.now() + self.wait_ms(self.now()).await;
+            // Whoever is woken again and again still looks when it was to look.
+            look_at_ms = if looks {
+                next_ms
+            } else {
+                look_at_ms.min(next_ms)
+            };
+            let wait_ms = look_at_ms - self.now();
             let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
             tokio::select! {
                 biased;
                 () = cancelled.cancelled() => {}
                 () = self.scheduler.bell.notified() => {}
+                lane = self.ports.store.woken() => self.scheduler.lane(&lane),
+                () = &mut beating => {}
                 Some(_) = jobs.join_next(), if !jobs.is_empty() => {}
                 () = self.ports.clock.sleep(wait) => {}
             }
         }
         while jobs.join_next().await.is_some() {}
+        if let Err(error) = self.ports.store.leave(&self.holder).await {
+            tracing::debug!(%error, "not signed off; the others notice by themselves");
+        }
     }
 
     /// How long until the next look at the store.
@@ -188,6 +224,7 @@ impl Engine {
             if let Err(error) = &outcome {
                 report(&lane, error);
             }
+            meter::job_ended(&lane, ended(&outcome));
             engine.scheduler.finish(&lane, &outcome, engine.now());
         });
     }
@@ -220,6 +257,14 @@ impl Engine {
     pub fn is_idle(&self) -> bool {
         let state = self.scheduler.state();
         state.woken.is_empty() && state.running.is_empty() && state.resting.is_empty()
+    }
+}
+
+fn ended(outcome: &Result<(), Error>) -> meter::Job {
+    match outcome {
+        Ok(()) | Err(Error::Disconnected | Error::Stopped | Error::NoLane) => meter::Job::Done,
+        Err(Error::Panicked) => meter::Job::Panicked,
+        Err(_) => meter::Job::Failed,
     }
 }
 

@@ -26,10 +26,12 @@ use tribelink_plan::ids::EnvironmentId;
 use self::graph::Points;
 use crate::{
     clock::Clock,
+    crash,
     graph::notice::{self, BadNotice, Items, Sender},
     ports::Wake,
     remote::json::BadJson,
     store::{self, Lane, NewHint, Source, Store, Target},
+    telemetry::meter,
     tribe::webhook::{self, BadDelivery},
 };
 
@@ -119,7 +121,7 @@ impl Intake {
             Err(Refusal::Unusable(_) | Refusal::TooLarge) => "unusable",
             Err(Refusal::Unavailable) => "unavailable",
         };
-        count("tribe", outcome, 1);
+        meter::received("tribe", outcome, 1);
         let target = taken?;
         if self.replays.came_before(body) {
             count("tribe", "repeated", 1);
@@ -209,8 +211,8 @@ impl Intake {
             stored: hints.len(),
             strangers,
         };
-        count(T::NAME, "authentic", authentic);
-        count(T::NAME, "stranger", taken.strangers);
+        meter::received(T::NAME, "authentic", authentic);
+        meter::received(T::NAME, "stranger", taken.strangers);
         self.keep(hints, T::NAME).await?;
         Ok(taken)
     }
@@ -233,11 +235,13 @@ impl Intake {
             return Ok(());
         }
         let lanes: BTreeSet<Lane> = hints.iter().map(lane_of).collect();
+        crash::point("hints-judged");
         if let Err(error) = self.store.add_hints(hints).await {
             log_store(&error);
-            count(source, "unavailable", 1);
+            meter::received(source, "unavailable", 1);
             return Err(Refusal::Unavailable);
         }
+        crash::point("hints-committed");
         for lane in &lanes {
             self.wake.lane(lane);
         }
@@ -255,9 +259,4 @@ pub fn lane_of(hint: &NewHint) -> Lane {
 
 fn log_store(error: &store::Error) {
     tracing::error!(%error, "hints could not be stored");
-}
-
-fn count(source: &'static str, outcome: &'static str, by: usize) {
-    metrics::counter!("tribelink_hints_received_total", "source" => source, "outcome" => outcome)
-        .increment(by as u64);
 }

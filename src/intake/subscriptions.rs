@@ -15,6 +15,7 @@ use tribelink_plan::ids::{EnvironmentId, UserId};
 use crate::{
     clock::Clock,
     store::{self, Store, Subscription},
+    telemetry,
 };
 
 /// How many misses may read the store within a second.
@@ -114,7 +115,7 @@ impl Subscriptions {
         }
         let known = known.map(|(known, _)| known);
         if !self.may_read(now_ms) {
-            metrics::counter!("tribelink_subscription_lookups_refused_total").increment(1);
+            telemetry::meter::lookup_refused();
             return Ok(known);
         }
         match (self.store.subscription(id).await, known) {

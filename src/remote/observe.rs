@@ -11,9 +11,19 @@ pub enum Remote {
     Graph,
     /// Microsoft's sign-in.
     MicrosoftSignIn,
+    /// The issuer that administrators sign in at.
+    Login,
 }
 
 impl Remote {
+    /// Each of them.
+    pub const ALL: [Remote; 4] = [
+        Remote::Tribe,
+        Remote::TribeSignIn,
+        Remote::Graph,
+        Remote::MicrosoftSignIn,
+    ];
+
     /// The name in metrics.
     pub fn name(self) -> &'static str {
         match self {
@@ -21,6 +31,7 @@ impl Remote {
             Remote::TribeSignIn => "tribe_sign_in",
             Remote::Graph => "graph",
             Remote::MicrosoftSignIn => "microsoft_sign_in",
+            Remote::Login => "login",
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The service around a store, a frozen clock and the fakes.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -119,6 +122,7 @@ impl TestApp {
             outlook: outlook.clone(),
             wake: wake.clone(),
             subscriptions: subscriptions.clone(),
+            login: activation::Login::plain(),
             settings: activation::Settings::new(public_url.clone()),
         });
         let configured = Configured {
@@ -148,6 +152,7 @@ impl TestApp {
             activation,
             intake,
             explainer: explainer.clone(),
+            cards: explainer.clone(),
             metrics: Arc::new(|| "# metrics\n".to_owned()),
             draining: Arc::new(AtomicBool::new(false)),
             settings: api::Settings {
@@ -159,6 +164,8 @@ impl TestApp {
                     token("admin", Role::Admin),
                 ],
                 metrics_access: MetricsAccess::Viewer,
+                shadow: false,
+                in_force: BTreeMap::from([("sync.conflict", "tribe".to_owned())]),
             },
         });
         let app = TestApp {
@@ -223,8 +230,10 @@ impl TestApp {
 
     /// A mailbox that signs in with its object id as code.
     pub(crate) fn mailbox(&self, object: &str, address: &str) {
-        let mut mailboxes = self.outlook.mailboxes.lock().unwrap();
-        mailboxes.insert(object.to_owned(), address.to_owned());
+        for known in [&self.outlook.mailboxes, &self.sign_in.addresses] {
+            let mut known = known.lock().unwrap();
+            known.insert(object.to_owned(), address.to_owned());
+        }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

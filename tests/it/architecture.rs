@@ -9,7 +9,7 @@ use std::{
 /// The rooms of the service, from the ground up. A room imports from lower floors alone; rooms on
 /// one floor do not know each other.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "random", "digest"],
+    &["clock", "random", "digest", "crash"],
     &["remote"],
     &["tribe", "graph", "store"],
     &["vault"],

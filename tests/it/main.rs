@@ -7,6 +7,10 @@
 //! - [`demo`]: the program's own story, as its users start it.
 //! - `fuzz`: the corpora of the fuzz targets, replayed.
 //! - `keys`: a key replaced while everything runs.
+//! - [`backup`]: copies, and what a service does that starts from one.
+//! - [`docs`]: what the pages name is there.
+//! - [`metrics`]: what a running service exports, against its catalogue and its documentation.
+//! - [`service`]: a running service for those two.
 //! - [`store`]: one contract suite over every store.
 
 #![expect(
@@ -20,9 +24,11 @@ mod api_care;
 mod api_consent;
 mod api_docs;
 mod api_hints;
+mod api_session;
 mod api_users;
 mod app;
 mod architecture;
+mod backup;
 mod clients_graph;
 mod clients_server;
 mod clients_sign_in;
@@ -31,7 +37,10 @@ mod clients_tribe;
 mod clients_tribe_tokens;
 mod connect;
 mod demo;
+mod docs;
 mod fakes;
 mod fuzz;
 mod keys;
+mod metrics;
+mod service;
 mod store;

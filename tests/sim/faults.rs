@@ -1,190 +1,250 @@
-//! What goes wrong: rules for calls and hints, and blows to the world as a whole.
+//! What goes wrong: rules for calls and hints that hold all along, and blows to the world as a whole.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use crate::world::World;
+use crate::{acts::Act, process::Strike, world::World};
 
-/// Rules that hold for the whole faulty phase.
-pub(crate) async fn arm(world: &World, rng: &mut fastrand::Rng) {
-    let mut rules: Vec<(&str, Value)> = Vec::new();
-    let mut share = |percent: u32| f64::from(rng.u32(1..=percent)) / 100.0;
-    let calls = [
-        (
-            "fail before",
-            json!({"then": {"cut": "before"}, "share": share(8)}),
-        ),
-        (
-            "applied, answer lost",
-            json!({"then": {"cut": "after"}, "share": share(8)}),
-        ),
-        (
-            "slow",
-            json!({"then": {"delay_ms": 4_000}, "share": share(8)}),
-        ),
-        (
-            "very slow",
-            json!({"then": {"delay_ms": 40_000}, "share": share(2)}),
-        ),
-        (
-            "truncated",
-            json!({"then": {"truncate": 40}, "share": share(6)}),
-        ),
-        (
-            "429",
-            json!({"match": {"path": "/v1"}, "then": {"status": 429, "retry_after": 7}, "share": share(6)}),
-        ),
-        ("503", json!({"then": {"status": 503}, "share": share(8)})),
-        (
-            "503 with Retry-After",
-            json!({"match": {"path": "/v1"}, "then": {"status": 503, "retry_after": 3}, "share": share(5)}),
-        ),
-        (
-            "401",
-            json!({"match": {"path": "/v1"}, "then": {"status": 401}, "share": share(4)}),
-        ),
-        (
-            "spurious 412",
-            json!({"match": {"method": "PATCH", "path": "/v1.0/"}, "then": {"status": 412}, "share": share(12)}),
-        ),
-        (
-            "stale read",
-            json!({"match": {"method": "GET"}, "then": {"stale_ms": 8_000}, "share": share(12)}),
-        ),
-        (
-            "hints lost",
-            json!({"hints": {"source": "tribe", "drop": true}, "share": share(60)}),
-        ),
-        (
-            "notices lost",
-            json!({"hints": {"source": "graph", "drop": true}, "share": share(60)}),
-        ),
-        (
-            "hints doubled",
-            json!({"hints": {"source": "tribe", "duplicate": true}, "share": share(40)}),
-        ),
-        (
-            "notices doubled",
-            json!({"hints": {"source": "graph", "duplicate": true}, "share": share(40)}),
-        ),
-        (
-            "hints late",
-            json!({"hints": {"source": "tribe", "delay_ms": 90_000}, "share": share(30)}),
-        ),
-        (
-            "notices late",
-            json!({"hints": {"source": "graph", "delay_ms": 90_000}, "share": share(30)}),
-        ),
-        (
-            "hints out of order",
-            json!({"hints": {"source": "tribe", "reorder": true}, "share": share(50)}),
-        ),
-        (
-            "notices out of order",
-            json!({"hints": {"source": "graph", "reorder": true}, "share": share(50)}),
-        ),
-    ];
-    for (name, rule) in calls {
-        if rng.u8(0..10) < 4 {
-            rules.push((name, rule));
-        }
-    }
-    for (name, rule) in rules {
-        world.story.count(&format!("armed {name}"));
-        world.tell(&format!("from now on: {name} {}", rule["share"]));
-        world.control(Method::POST, "/faults", rule).await;
+/// A fault that holds from the first step to the last.
+pub(crate) struct Standing {
+    pub(crate) name: &'static str,
+    /// Of 1,000 calls or hints, at most so many.
+    pub(crate) most: u32,
+    rule: &'static str,
+}
+
+const fn standing(name: &'static str, most: u32, rule: &'static str) -> Standing {
+    Standing { name, most, rule }
+}
+
+/// All of them; a rule is one of the sandbox's, its share aside.
+pub(crate) const STANDING: &[&Standing] = &[
+    &standing("fail-before", 80, r#"{"then":{"cut":"before"}}"#),
+    &standing("applied-then-lost", 80, r#"{"then":{"cut":"after"}}"#),
+    &standing("delayed", 80, r#"{"then":{"delay_ms":4000}}"#),
+    &standing(
+        "delayed-past-the-limit",
+        20,
+        r#"{"then":{"delay_ms":40000}}"#,
+    ),
+    &standing("truncated", 60, r#"{"then":{"truncate":40}}"#),
+    &standing(
+        "429",
+        60,
+        r#"{"match":{"path":"/v1"},"then":{"status":429,"retry_after":7}}"#,
+    ),
+    &standing("503", 80, r#"{"then":{"status":503}}"#),
+    &standing(
+        "503-retry-after",
+        50,
+        r#"{"match":{"path":"/v1"},"then":{"status":503,"retry_after":3}}"#,
+    ),
+    &standing(
+        "401",
+        40,
+        r#"{"match":{"path":"/v1"},"then":{"status":401}}"#,
+    ),
+    &standing(
+        "412",
+        120,
+        r#"{"match":{"method":"PATCH","path":"/v1.0/"},"then":{"status":412}}"#,
+    ),
+    &standing(
+        "stale-tribe",
+        120,
+        r#"{"match":{"method":"GET","path":"/v1/"},"then":{"stale_ms":8000}}"#,
+    ),
+    &standing(
+        "stale-graph",
+        120,
+        r#"{"match":{"method":"GET","path":"/v1.0/"},"then":{"stale_ms":8000}}"#,
+    ),
+    &standing(
+        "delta-410",
+        120,
+        r#"{"match":{"method":"GET","path":"delta"},"then":{"status":410}}"#,
+    ),
+    &standing(
+        "hints-dropped",
+        600,
+        r#"{"hints":{"source":"tribe","drop":true}}"#,
+    ),
+    &standing(
+        "notices-dropped",
+        600,
+        r#"{"hints":{"source":"graph","drop":true}}"#,
+    ),
+    &standing(
+        "hints-doubled",
+        400,
+        r#"{"hints":{"source":"tribe","duplicate":true}}"#,
+    ),
+    &standing(
+        "notices-doubled",
+        400,
+        r#"{"hints":{"source":"graph","duplicate":true}}"#,
+    ),
+    &standing(
+        "hints-held",
+        300,
+        r#"{"hints":{"source":"tribe","delay_ms":90000}}"#,
+    ),
+    &standing(
+        "notices-held",
+        300,
+        r#"{"hints":{"source":"graph","delay_ms":90000}}"#,
+    ),
+    &standing(
+        "hints-swapped",
+        500,
+        r#"{"hints":{"source":"tribe","reorder":true}}"#,
+    ),
+    &standing(
+        "notices-swapped",
+        500,
+        r#"{"hints":{"source":"graph","reorder":true}}"#,
+    ),
+];
+
+/// Sets up what holds all along.
+pub(crate) async fn arm(world: &mut World, faults: &[(String, u32)]) {
+    for (name, share) in faults {
+        let known = STANDING.iter().find(|fault| fault.name == name);
+        let known = known.unwrap_or_else(|| panic!("there is no fault {name}"));
+        let mut rule: Value = serde_json::from_str(known.rule).expect("a rule");
+        rule["share"] = json!(f64::from(*share) / 1_000.0);
+        world.tell(&format!("from now on: {name}, {share} of 1,000"));
+        let added = world.control(Method::POST, "/faults", rule).await;
+        world
+            .armed
+            .insert(added["id"].as_u64().unwrap_or_default(), known.name);
     }
 }
 
-/// How often each rule struck, for coverage; then none is left.
-pub(crate) async fn disarm(world: &World) {
+/// Counts which rules struck; then none is left.
+pub(crate) async fn disarm(world: &mut World) {
     let all = world.control(Method::GET, "/faults", Value::Null).await;
     for fault in all["faults"].as_array().into_iter().flatten() {
-        for _ in 0..fault["hits"].as_u64().unwrap_or(0).min(1) {
-            let rule = &fault["rule"];
-            let what = rule
-                .get("hints")
-                .or(rule.get("then"))
-                .cloned()
-                .unwrap_or_default();
-            let what: Vec<String> = what
-                .as_object()
-                .into_iter()
-                .flatten()
-                .filter(|(_, value)| !value.is_null() && **value != json!(false))
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            world.story.count(&format!("fault {}", what.join(" ")));
+        let id = fault["id"].as_u64().unwrap_or_default();
+        let struck = fault["hits"].as_u64().unwrap_or_default() > 0;
+        if let (true, Some(name)) = (struck, world.armed.get(&id)) {
+            world.story.count(&format!("fault {name}"));
         }
     }
     world.control(Method::DELETE, "/faults", Value::Null).await;
-    world.transport.dies_after.store(0, Ordering::Relaxed);
+    world.fate.remote.clear();
+    world.fate.store.clear();
+    world.thaw();
 }
 
 /// One blow.
-pub(crate) async fn strike(world: &mut World, rng: &mut fastrand::Rng) {
+pub(crate) async fn strike(world: &mut World, act: Act, rng: &mut fastrand::Rng) {
     let user = world.users[rng.usize(0..world.users.len())].clone();
     let mailbox = json!({"mailbox": user.address});
-    let name = match rng.u8(0..14) {
-        0 | 1 => {
+    let lifecycle = |event: &str| json!({"mailbox": user.address, "event": event});
+    let name = act.name();
+    let mut struck = true;
+    match act {
+        Act::Crash => {
+            let process = rng.usize(0..world.size());
             world.tell("the service dies");
-            world.crash().await;
+            world.crash(process).await;
             tokio::time::sleep(Duration::from_millis(rng.u64(100..60_000))).await;
-            world.start().await;
+            world.start(process).await;
             world.tell("the service starts again");
-            return;
         }
-        2..=4 => {
-            let calls = rng.u64(1..12);
-            world.transport.dies_after.store(calls, Ordering::Relaxed);
-            format!("the service will die after {calls} calls")
+        Act::DieAfter => {
+            let how = [Strike::DieBefore, Strike::DieAfter][rng.usize(0..2)];
+            let (calls, place) = if rng.bool() {
+                (&world.fate.remote, "remote")
+            } else {
+                (&world.fate.store, "store")
+            };
+            let count = rng.u64(1..30);
+            calls.strike_soon(count, how);
+            world.tell(&format!(
+                "the service will die: {how:?} {place} call {count}"
+            ));
         }
-        5 => {
+        Act::StoreFails => {
+            let how = [Strike::Before, Strike::After][rng.usize(0..2)];
+            let (first, count) = (rng.u64(1..20), rng.u64(1..4));
+            for call in first..first + count {
+                world.fate.store.strike_soon(call, how);
+            }
+            world.tell(&format!("{count} calls of the store fail {how:?}"));
+        }
+        Act::Freeze => {
+            let process = rng.usize(0..world.size());
+            let long = Duration::from_millis(rng.u64(20_000..90_000));
+            world.freeze(process, Instant::now() + long);
+            world.tell(&format!("process {process} stands still for {long:?}"));
+        }
+        Act::ClockJump => {
             let ms = rng.i64(-90_000..90_000);
             world.service_clock.jump(ms);
             world.watch.clock_moved();
-            format!("the service's clock jumps by {ms} ms")
+            world.tell(&format!("the service's clock jumps by {ms} ms"));
         }
-        6 => {
+        Act::TokensEnd => {
             world
                 .control(Method::POST, "/microsoft/expire", mailbox)
                 .await;
-            "access tokens end".to_owned()
+            world.tell("access tokens end");
         }
-        7 => {
+        Act::DeltaEnds => {
             world
                 .control(Method::POST, "/graph/expire-delta", mailbox)
                 .await;
-            "delta tokens end".to_owned()
+            world.tell("delta tokens end");
         }
-        8 | 9 => {
-            let event = ["subscriptionRemoved", "missed", "reauthorizationRequired"];
-            let event = event[rng.usize(0..event.len())];
-            let body = json!({"mailbox": user.address, "event": event});
-            world
-                .try_control(Method::POST, "/graph/lifecycle", body)
+        Act::SubscriptionRemoved | Act::NoticesMissed | Act::Reauthorize => {
+            let event = match act {
+                Act::SubscriptionRemoved => "subscriptionRemoved",
+                Act::NoticesMissed => "missed",
+                _ => "reauthorizationRequired",
+            };
+            let (status, _) = world
+                .try_control(Method::POST, "/graph/lifecycle", lifecycle(event))
                 .await;
-            event.to_owned()
+            struck = status.is_success();
+            world.tell(event);
         }
-        10 => {
+        Act::SubscriptionVanishes => {
+            let event = lifecycle("subscriptionRemoved");
+            let (status, _) = world
+                .try_control(Method::POST, "/graph/lifecycle", event)
+                .await;
+            struck = status.is_success();
+            let told = |url: &str| url.ends_with("/lifecycle");
+            world
+                .remotes
+                .lock()
+                .outbox
+                .retain(|letter| !told(&letter.url));
+            world.tell("a subscription is gone, and nobody says so");
+        }
+        Act::Revoke => {
             world
                 .control(Method::POST, "/microsoft/revoke", mailbox)
                 .await;
-            "consent is revoked".to_owned()
+            world.tell("consent is revoked");
         }
-        11 => {
+        Act::Storm => {
             let rule = json!({
                 "match": {"path": "/v1.0/"}, "then": {"status": 429, "retry_after": 20},
                 "count": rng.u64(5..40),
             });
             world.control(Method::POST, "/faults", rule).await;
-            "a storm of 429".to_owned()
+            world.tell("a storm of 429");
         }
-        12 => {
+        Act::Replay => {
             // Old letters once more.
             let sent: Vec<_> = world.post.sent.lock().expect("the letters").clone();
+            struck = !sent.is_empty();
             let mut state = world.remotes.lock();
             for _ in 0..rng.usize(1..6) {
                 if let Some(letter) = sent.get(rng.usize(0..sent.len().max(1))) {
@@ -194,29 +254,21 @@ pub(crate) async fn strike(world: &mut World, rng: &mut fastrand::Rng) {
                     state.send_again(letter);
                 }
             }
-            "old hints are replayed".to_owned()
+            drop(state);
+            world.tell("old hints are replayed");
         }
-        _ => {
-            let body = json!({});
-            let path = format!("/api/v1/users/{}/pause", user.id);
-            world.ask(Method::POST, &path, body).await;
-            "a user is paused".to_owned()
-        }
-    };
-    world.story.count(&format!(
-        "fault {}",
-        name.split(|c: char| c.is_ascii_digit())
-            .next()
-            .unwrap_or("")
-    ));
-    world.tell(&name);
+        Act::Outage => outage(world, rng).await,
+        other => unreachable!("{} is no fault", other.name()),
+    }
+    if struck {
+        world.story.count(&format!("fault {name}"));
+    }
 }
 
 /// One remote is down for a day.
-pub(crate) async fn outage(world: &mut World, rng: &mut fastrand::Rng) {
+async fn outage(world: &mut World, rng: &mut fastrand::Rng) {
     let path = ["/v1/", "/v1.0/", "/oauth2/"][rng.usize(0..3)];
     world.tell(&format!("{path} is down for a day"));
-    world.story.count("fault outage");
     let rule = json!({"match": {"path": path}, "then": {"status": 503}});
     let added = world.control(Method::POST, "/faults", rule).await;
     world.pass(Duration::from_secs(24 * 3600)).await;

@@ -40,9 +40,18 @@ pub(crate) struct Model {
     pub(crate) restored: BTreeSet<(usize, String)>,
     /// When relationships, managers, owners or marks of a person last changed.
     pub(crate) restless: BTreeMap<String, i64>,
-    /// People whose initials in Tribe happen to be what Outlook would derive: it goes on deriving
-    /// them whenever their name changes there, which looks like an edit and is taken for one.
+    /// People who had initials in Tribe: where these happen to be what Outlook would derive, it goes
+    /// on deriving them whenever their name changes there, which looks like an edit and is taken for
+    /// one. Nobody else may get initials that nobody typed.
     pub(crate) derived: BTreeSet<String>,
+    /// People one of whose cards Outlook completed from another.
+    pub(crate) borrowed: BTreeSet<String>,
+    /// Surnames of contacts that users made themselves.
+    pub(crate) own: BTreeSet<String>,
+    /// Users whose employee left, by number.
+    pub(crate) left: BTreeSet<usize>,
+    /// Somebody was disconnected with all its links forgotten: bases are gone.
+    pub(crate) unbased: bool,
     counter: u32,
 }
 

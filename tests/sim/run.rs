@@ -1,60 +1,64 @@
-//! One seed from beginning to end.
+//! One script from beginning to end.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::Method;
 use serde_json::json;
 use tribelink::store::UserState;
 
 use crate::{
-    acts::{Actor, Sight},
-    check::{calm, oracle},
+    acts::{self, Sight},
+    check::calm,
     faults,
     model::Model,
+    process::Strike,
+    script::Script,
     story::Story,
-    world::{Setup, World},
+    world::World,
 };
 
-/// What became of a seed.
+/// What became of a script.
 pub(crate) struct Outcome {
-    pub(crate) story: std::sync::Arc<Story>,
+    pub(crate) story: Arc<Story>,
     pub(crate) wrong: Vec<String>,
+    /// Calls across the ports from the first step to the end: of the remotes, and of the store.
+    pub(crate) calls: (u64, u64),
+}
+
+impl Outcome {
+    pub(crate) fn fails(&self) -> bool {
+        !self.wrong.is_empty()
+    }
+}
+
+/// Calls to be struck, by their number from the first step on.
+#[derive(Clone, Default)]
+pub(crate) struct Strikes {
+    pub(crate) remote: Vec<(u64, Strike)>,
+    pub(crate) store: Vec<(u64, Strike)>,
 }
 
 /// Runs a seed.
 pub(crate) fn run(seed: u64) -> Outcome {
+    play(&Script::draw(seed), &Strikes::default())
+}
+
+/// Plays a script.
+pub(crate) fn play(script: &Script, strikes: &Strikes) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime");
-    runtime.block_on(one(seed))
+    runtime.block_on(one(script, strikes))
 }
 
-fn draw(rng: &mut fastrand::Rng) -> Setup {
-    let mut pairs = Vec::new();
-    let conflict = ["tribe", "tribe", "outlook"][rng.usize(0..3)];
-    pairs.push(("sync.conflict", conflict.to_owned()));
-    if rng.u8(0..4) == 0 {
-        pairs.push(("tribe.read", "sets".to_owned()));
-    }
-    Setup {
-        users: rng.usize(1..4),
-        people: rng.usize(2..9),
-        latency_ms: [0, 20, 150][rng.usize(0..3)],
-        pairs,
-    }
-}
-
-async fn one(seed: u64) -> Outcome {
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let setup = draw(&mut rng);
-    let mut world = World::new(seed, &setup).await;
-    world.tell(&format!("{setup:?}"));
+async fn one(script: &Script, strikes: &Strikes) -> Outcome {
+    let mut world = World::new(script).await;
     let mut model = Model::default();
     for person in &Sight::of(&world).people {
         model.learn(person);
-        if oracle::has_derived_initials(person) {
+        if !person["Initials"].is_null() {
             model
                 .derived
                 .insert(person["ID"].as_str().unwrap_or_default().to_owned());
@@ -66,108 +70,129 @@ async fn one(seed: u64) -> Outcome {
             .await;
         model.learn(&choices["organizations"]);
     }
+    let chance = &mut fastrand::Rng::with_seed(script.seed);
+    for _ in 0..script.setup.own_contacts {
+        acts::own_twin(&mut world, &mut model, chance).await;
+    }
     world.activate_all().await;
-    world.pass(Duration::from_millis(rng.u64(0..120_000))).await;
-    let faulty = rng.u8(0..5) > 0;
-    if faulty {
-        faults::arm(&world, &mut rng).await;
+    world
+        .pass(Duration::from_millis(script.setup.lead_ms))
+        .await;
+    faults::arm(&mut world, &script.faults).await;
+    let began = (world.fate.remote.made(), world.fate.store.made());
+    for (call, how) in &strikes.remote {
+        world.fate.remote.strike(began.0 + call, *how);
     }
-    let steps = rng.usize(5..30);
+    for (call, how) in &strikes.store {
+        world.fate.store.strike(began.1 + call, *how);
+    }
     let mut wrong = Vec::new();
-    for _ in 0..steps {
-        step(&mut world, &mut model, &mut rng, faulty).await;
-        wrong.extend(calm::doubles(&world, &model));
+    let mut created = 0;
+    for step in &script.steps {
+        let chance = &mut fastrand::Rng::with_seed(u64::from(step.chance));
+        acts::perform(&mut world, &mut model, step.act, chance).await;
+        world.pass(Duration::from_millis(step.wait_ms)).await;
+        // Only a create can double.
+        if created != world.watch.creates() {
+            created = world.watch.creates();
+            wrong.extend(calm::doubles(&world, &model));
+        }
+        if step.attend {
+            attend(&mut world, &model).await;
+        }
     }
-    faults::disarm(&world).await;
+    if strikes.remote.is_empty() && strikes.store.is_empty() {
+        faults::disarm(&mut world).await;
+    }
     world.tell("edits and faults have stopped");
-    settle(&mut world).await;
-    wrong.extend(calm::judge(&world, &model).await);
+    settle(&mut world, &model).await;
+    faults::disarm(&mut world).await;
+    wrong.extend(calm::judge(&world, &model, script).await);
     if wrong.is_empty() {
-        wrong.extend(resync(&mut world, &model).await);
+        wrong.extend(resync(&mut world, &model, script).await);
     }
-    calm::count_rules(&world).await;
+    calm::count_rules(&world, &model).await;
     wrong.extend(calm::doubles(&world, &model));
     wrong.extend(world.story.violations());
     wrong.sort();
     wrong.dedup();
+    world
+        .story
+        .count_many("remote calls", world.fate.remote.made());
+    world
+        .story
+        .count_many("store calls", world.fate.store.made());
+    let seconds = u64::try_from(world.at() / 1_000).unwrap_or(0);
+    world.story.count_many("simulated seconds", seconds);
     Outcome {
-        story: std::sync::Arc::clone(&world.story),
+        calls: (
+            world.fate.remote.made() - began.0,
+            world.fate.store.made() - began.1,
+        ),
+        story: Arc::clone(&world.story),
         wrong,
     }
 }
 
-async fn step(world: &mut World, model: &mut Model, rng: &mut fastrand::Rng, faulty: bool) {
-    let die = rng.u32(0..100);
-    let mut actor = Actor { world, model, rng };
-    match die {
-        0..22 => actor.edit_tribe(None, false).await,
-        22..44 => {
-            actor.edit_outlook(None, false).await;
-        }
-        44..52 => {
-            let same = actor.rng.bool();
-            actor.collide(same).await;
-        }
-        52..56 => actor.there_and_back().await,
-        56..59 => actor.edit_tribe(None, true).await,
-        59..62 => {
-            actor.edit_outlook(None, true).await;
-        }
-        62..68 => actor.add_extra().await,
-        68..71 => actor.swap_addresses().await,
-        71..77 => actor.shuffle_contact().await,
-        77..79 => actor.restore_contact().await,
-        79..83 => actor.reassign().await,
-        83..88 => actor.upheaval().await,
-        88..99 if faulty => faults::strike(world, rng).await,
-        99 if faulty => faults::outage(world, rng).await,
-        _ => {}
-    }
-    let wait = match rng.u8(0..10) {
-        0..3 => 0,
-        3..6 => rng.u64(0..3_000),
-        6..9 => rng.u64(0..60_000),
-        _ => rng.u64(0..600_000),
-    };
-    world.pass(Duration::from_millis(wait)).await;
-    if rng.u8(0..10) == 0 {
-        attend(world).await;
-    }
-}
-
 /// What people do about users that wait for them.
-async fn attend(world: &World) {
-    for user in world.users.clone() {
+async fn attend(world: &mut World, model: &Model) {
+    for (number, user) in world.users.clone().into_iter().enumerate() {
         let path = |command: &str| format!("/api/v1/users/{}/{command}", user.id);
-        match world.user(user.id).await.state {
+        let state = world.user(user.id).await.state;
+        let link = match state {
             UserState::Paused => {
                 world.tell("a user is resumed");
+                world.story.count("rule R19");
                 world.ask(Method::POST, &path("resume"), json!({})).await;
+                continue;
             }
             UserState::Braked => {
                 world.tell("a user is released");
+                world.story.count("rule R17");
                 world.ask(Method::POST, &path("release"), json!({})).await;
+                continue;
             }
             UserState::NeedsConsent => {
+                world.story.count("rule R21");
                 let (_, answer) = world.ask(Method::POST, &path("consent"), json!({})).await;
-                if let Some(link) = answer["consent_url"].as_str() {
-                    let done = world.sign_in(link, &user.address).await;
-                    world.tell(&format!("a user signs in again: {done}"));
-                }
+                answer["consent_url"].as_str().map(str::to_owned)
             }
-            _ => {}
+            UserState::Disconnected if !model.left.contains(&number) => {
+                world.story.count("rule R20");
+                let body = json!({"employee_email": user.address, "start": true});
+                let (_, answer) = world.ask(Method::POST, "/api/v1/users", body).await;
+                world.watch.connected(&user.address);
+                answer["consent_url"].as_str().map(str::to_owned)
+            }
+            UserState::Invited => {
+                let (_, answer) = world.ask(Method::POST, &path("consent"), json!({})).await;
+                answer["consent_url"].as_str().map(str::to_owned)
+            }
+            UserState::Consented => {
+                world.ask(Method::POST, &path("start"), json!({})).await;
+                None
+            }
+            _ => None,
+        };
+        if let Some(link) = link {
+            let done = world.sign_in(&link, &user.address).await;
+            world.tell(&format!("{} signs in again: {done}", user.address));
         }
+    }
+    for id in world.held().await {
+        let way = if id % 2 == 0 { "accept" } else { "reject" };
+        let path = format!("/api/v1/held/{id}/{way}");
+        let (status, _) = world.ask(Method::POST, &path, json!({})).await;
+        world.tell(&format!("held {id}: {way} {status}"));
     }
 }
 
 /// Lets time run until everything should have come to rest.
-async fn settle(world: &mut World) {
-    if !world.is_running() {
-        world.start().await;
-    }
+async fn settle(world: &mut World, model: &Model) {
+    world.start_all().await;
     for _ in 0..6 {
         world.pass(Duration::from_secs(300)).await;
-        attend(world).await;
+        attend(world, model).await;
     }
     for _ in 0..20 {
         if world.is_idle() {
@@ -178,21 +203,26 @@ async fn settle(world: &mut World) {
 }
 
 /// A resync of what is in step writes nothing.
-async fn resync(world: &mut World, model: &Model) -> Vec<String> {
+async fn resync(world: &mut World, model: &Model, script: &Script) -> Vec<String> {
     let before = world.watch.writes();
     world.tell("everybody is resynced");
     for user in world.users.clone() {
+        if world.user(user.id).await.state != UserState::Live {
+            continue;
+        }
         let path = format!("/api/v1/users/{}/resync", user.id);
         let (status, answer) = world.ask(Method::POST, &path, json!({})).await;
         assert!(status.is_success(), "{status} {answer}");
     }
-    world.pass(Duration::from_secs(300)).await;
+    world.pass(Duration::from_secs(90)).await;
     let after = world.watch.writes();
-    let mut wrong = calm::judge(world, model).await;
+    let mut wrong = calm::judge(world, model, script).await;
     if before != after {
         wrong.push(format!(
             "a resync of what was in step wrote {before:?} -> {after:?}"
         ));
+    } else if before != (0, 0) {
+        world.story.count("rule R14");
     }
     wrong
 }

@@ -12,6 +12,8 @@ use std::{
 use async_trait::async_trait;
 use tokio::time::Instant;
 
+use crate::process::Process;
+
 /// 2026-11-24T09:00:00Z
 const START_MS: i64 = 1_795_510_800_000;
 
@@ -45,14 +47,21 @@ impl SimClock {
     }
 }
 
+/// The clock as one process sees it: whoever stands still wakes late.
+pub(crate) struct ProcessClock {
+    pub(crate) clock: SimClock,
+    pub(crate) process: Arc<Process>,
+}
+
 #[async_trait]
-impl tribelink::clock::Clock for SimClock {
+impl tribelink::clock::Clock for ProcessClock {
     fn now_ms(&self) -> i64 {
-        self.now()
+        self.clock.now()
     }
 
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
+        self.process.pass().await;
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
@@ -17,7 +17,12 @@ use tribelink_sandbox::{
     faults::CutOff,
 };
 
-use crate::{check::safety::Watch, story::Story, time::SimClock};
+use crate::{
+    check::safety::Watch,
+    process::{Fate, Process, Strike},
+    story::Story,
+    time::SimClock,
+};
 
 /// The service's way to the remotes.
 pub(crate) struct SimTransport {
@@ -25,26 +30,20 @@ pub(crate) struct SimTransport {
     pub(crate) clock: SimClock,
     pub(crate) story: Arc<Story>,
     pub(crate) watch: Arc<Watch>,
-    /// How many more calls until the process dies; 0: it does not.
-    pub(crate) dies_after: AtomicU64,
-    pub(crate) death: tokio::sync::Notify,
-}
-
-impl SimTransport {
-    /// Counts a call; true when the process dies with it.
-    fn dies(&self) -> bool {
-        let left = self.dies_after.load(Ordering::Relaxed);
-        if left == 0 {
-            return false;
-        }
-        self.dies_after.store(left - 1, Ordering::Relaxed);
-        left == 1
-    }
+    pub(crate) process: Arc<Process>,
+    pub(crate) fate: Arc<Fate>,
 }
 
 #[async_trait]
 impl Transport for SimTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        if self.process.is_dead() {
+            std::future::pending::<()>().await;
+        }
+        let strike = self.fate.remote.next();
+        if strike == Some(Strike::DieBefore) {
+            self.process.die(&self.fate).await;
+        }
         let began = self.clock.elapsed_ms();
         let path = request.url.path().to_owned();
         let line = format!(
@@ -69,6 +68,11 @@ impl Transport for SimTransport {
             .expect("a request");
         *call.headers_mut() = request.headers;
         let router = self.router.clone();
+        if strike == Some(Strike::Before) {
+            let line = format!("{line} is cut off");
+            self.story.call(self.clock.elapsed_ms(), &line);
+            return Err(TransportError::NoAnswer("cut off before".to_owned()));
+        }
         // The remote goes on whether or not the caller lives to hear of it.
         let work = tokio::spawn(async move {
             let answer = match router.oneshot(call).await {
@@ -101,18 +105,24 @@ impl Transport for SimTransport {
             self.clock.elapsed_ms(),
             &format!("{line} -> {status} (since {began}) {told}"),
         );
-        if self.dies() {
-            self.death.notify_one();
-            std::future::pending::<()>().await;
+        match strike {
+            Some(Strike::DieAfter) => self.process.die(&self.fate).await,
+            Some(Strike::After) => {
+                return Err(TransportError::NoAnswer("cut off after".to_owned()));
+            }
+            _ => {}
         }
+        // Whoever stands still learns of it late.
+        self.process.pass().await;
         self.watch.after(seen, &answer);
         answer
     }
 }
 
-/// The remotes' way to the service, which is down between a crash and the next start.
+/// The remotes' way to the service, whose processes take turns; one that is down is passed over.
 pub(crate) struct SimPost {
-    pub(crate) service: Arc<Mutex<Option<Router>>>,
+    pub(crate) services: Mutex<Vec<Option<Router>>>,
+    pub(crate) turn: AtomicUsize,
     pub(crate) clock: SimClock,
     pub(crate) story: Arc<Story>,
     /// What was delivered, for those who send old letters again.
@@ -143,7 +153,13 @@ impl Post for SimPost {
 
 impl SimPost {
     async fn deliver(&self, delivery: &Delivery) -> Outcome {
-        let Some(router) = self.service.lock().expect("the service").clone() else {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let router = {
+            let services = self.services.lock().expect("the services");
+            let up: Vec<&Router> = services.iter().flatten().collect();
+            up.get(turn % up.len().max(1)).copied().cloned()
+        };
+        let Some(router) = router else {
             return Outcome::Failed;
         };
         let began = self.clock.elapsed_ms();

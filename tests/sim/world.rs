@@ -2,7 +2,8 @@
 //! machines can do to them.
 
 use std::{
-    sync::{Arc, Mutex, atomic::Ordering},
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -23,8 +24,11 @@ use tribelink_sandbox::{Options, Sandbox, Shared};
 
 use crate::{
     check::safety::Watch,
+    process::{Fate, Process},
+    script::Script,
+    store::SimStore,
     story::Story,
-    time::{SimClock, SimRandom},
+    time::{ProcessClock, SimClock, SimRandom},
     wire::{SimPost, SimTransport},
 };
 
@@ -42,50 +46,52 @@ pub(crate) struct Colleague {
     pub(crate) employee: String,
 }
 
-/// How a seed's service is set up.
-#[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    pub(crate) users: usize,
-    pub(crate) people: usize,
-    pub(crate) latency_ms: u64,
-    pub(crate) pairs: Vec<(&'static str, String)>,
-}
-
 /// The world.
 pub(crate) struct World {
     pub(crate) story: Arc<Story>,
     pub(crate) service_clock: SimClock,
     pub(crate) remotes: Shared,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) transport: Arc<SimTransport>,
+    pub(crate) fate: Arc<Fate>,
+    /// Faults that hold all along, by their number at the sandbox.
+    pub(crate) armed: BTreeMap<u64, &'static str>,
     pub(crate) post: Arc<SimPost>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) users: Vec<Colleague>,
     pub(crate) config: Config,
     random: Arc<SimRandom>,
     router: Router,
-    running: Option<(App, JoinHandle<()>)>,
+    /// The processes of the service, by number; none: it is down.
+    running: Vec<Option<Running>>,
     pump: JoinHandle<()>,
+}
+
+/// A process that runs.
+struct Running {
+    app: App,
+    engine: JoinHandle<()>,
+    process: Arc<Process>,
 }
 
 impl Drop for World {
     fn drop(&mut self) {
         self.pump.abort();
-        if let Some((_, engine)) = &self.running {
-            engine.abort();
+        for running in self.running.iter().flatten() {
+            running.engine.abort();
         }
     }
 }
 
 impl World {
-    /// Both remotes as the seed draws them, and a service that knows nobody yet.
-    pub(crate) async fn new(seed: u64, setup: &Setup) -> World {
+    /// Both remotes as the script has them, and a service that knows nobody yet.
+    pub(crate) async fn new(script: &Script) -> World {
+        let (seed, setup) = (script.seed, &script.setup);
         let story = Arc::new(Story::default());
         let began = tokio::time::Instant::now();
         let (service_clock, sandbox_clock) = (SimClock::new(began), SimClock::new(began));
-        let service = Arc::new(Mutex::new(None));
         let post = Arc::new(SimPost {
-            service,
+            services: Mutex::new(vec![None; setup.replicas]),
+            turn: Default::default(),
             clock: sandbox_clock.clone(),
             story: Arc::clone(&story),
             sent: Mutex::default(),
@@ -95,6 +101,7 @@ impl World {
             people: setup.people,
             users: setup.users,
             seed,
+            call_log: 1,
             redirect_uris: vec![format!("{SERVICE}/oauth/microsoft/callback")],
             ..Options::default()
         };
@@ -105,28 +112,22 @@ impl World {
             Arc::clone(&post) as _,
         );
         let remotes = Arc::clone(&sandbox.ctx);
-        let config = configuration(&remotes, setup);
+        let config = configuration(&remotes, script);
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let watch = Arc::new(Watch::new(
             Arc::clone(&story),
             service_clock.clone(),
             Arc::clone(&remotes),
             Arc::clone(&store),
+            setup.replicas,
         ));
-        let transport = Arc::new(SimTransport {
-            router: sandbox.router.clone(),
-            clock: service_clock.clone(),
-            story: Arc::clone(&story),
-            watch: Arc::clone(&watch),
-            dies_after: Default::default(),
-            death: Default::default(),
-        });
         {
             let mut state = remotes.lock();
             let latency = &mut state.options.latency;
             latency.tribe_ms = setup.latency_ms;
             latency.graph_ms = setup.latency_ms;
             latency.microsoft_ms = setup.latency_ms;
+            state.graph.switches.honour_if_match = !setup.ignores_if_match;
         }
         let pump = tokio::spawn(pump(Arc::clone(&remotes)));
         let mut world = World {
@@ -134,17 +135,20 @@ impl World {
             service_clock,
             remotes,
             store,
-            transport,
+            fate: Arc::default(),
+            armed: BTreeMap::new(),
             post,
             watch,
             users: Vec::new(),
             config,
             random: Arc::new(SimRandom::new(seed ^ 0x5eed)),
             router: sandbox.router,
-            running: None,
+            running: (0..setup.replicas).map(|_| None).collect(),
             pump,
         };
-        world.start().await;
+        for number in 0..setup.replicas {
+            world.start(number).await;
+        }
         world
     }
 
@@ -156,46 +160,96 @@ impl World {
         self.story.event(self.at(), text);
     }
 
-    /// Starts a service process on what the store holds.
-    pub(crate) async fn start(&mut self) {
+    /// How many processes there are, running or not.
+    pub(crate) fn size(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Starts a process on what the store holds.
+    pub(crate) async fn start(&mut self, number: usize) {
+        if self.running[number].is_some() {
+            return;
+        }
+        let process = Arc::new(Process::default());
+        let store = Arc::new(SimStore {
+            inner: Arc::clone(&self.store),
+            process: Arc::clone(&process),
+            fate: Arc::clone(&self.fate),
+        });
+        let transport = Arc::new(SimTransport {
+            router: self.router.clone(),
+            clock: self.service_clock.clone(),
+            story: Arc::clone(&self.story),
+            watch: Arc::clone(&self.watch),
+            process: Arc::clone(&process),
+            fate: Arc::clone(&self.fate),
+        });
+        let clock = Arc::new(ProcessClock {
+            clock: self.service_clock.clone(),
+            process: Arc::clone(&process),
+        });
         let app = app::build(
             &self.config,
             Parts {
-                store: Arc::clone(&self.store),
-                clock: Arc::new(self.service_clock.clone()),
+                store,
+                clock,
                 random: Arc::clone(&self.random) as _,
-                transport: Some(Arc::clone(&self.transport) as _),
+                transport: Some(transport),
                 metrics: Arc::new(String::new),
             },
-        )
-        .await
-        .expect("the service starts");
-        *self.post.service.lock().expect("the service") = Some(app.router.clone());
+        );
+        // A start that the store fails is tried again, as whoever runs the service does.
+        let app = match tokio::time::timeout(Duration::from_secs(60), app).await {
+            Ok(Ok(app)) => app,
+            Ok(Err(_)) | Err(_) => {
+                self.fate.store.clear();
+                self.fate.remote.clear();
+                return Box::pin(self.start(number)).await;
+            }
+        };
+        self.post.services.lock().expect("the services")[number] = Some(app.router.clone());
         let engine = Arc::clone(&app.engine);
-        let task = tokio::spawn(async move { engine.run(CancellationToken::new()).await });
-        self.running = Some((app, task));
+        let engine = tokio::spawn(async move { engine.run(CancellationToken::new()).await });
+        self.running[number] = Some(Running {
+            app,
+            engine,
+            process,
+        });
     }
 
-    /// Ends the process at once, wherever it is.
-    pub(crate) async fn crash(&mut self) {
-        self.story.count("fault crash");
-        self.transport.dies_after.store(0, Ordering::Relaxed);
-        *self.post.service.lock().expect("the service") = None;
-        if let Some((_, engine)) = self.running.take() {
-            engine.abort();
-            let _ = engine.await;
+    /// Ends a process at once, wherever it is.
+    pub(crate) async fn crash(&mut self, number: usize) {
+        self.post.services.lock().expect("the services")[number] = None;
+        if let Some(running) = self.running[number].take() {
+            running.process.end();
+            running.engine.abort();
+            let _ = running.engine.await;
         }
     }
 
-    pub(crate) fn is_running(&self) -> bool {
-        self.running.is_some()
+    pub(crate) async fn start_all(&mut self) {
+        for number in 0..self.size() {
+            self.start(number).await;
+        }
+    }
+
+    /// A process stands still until then.
+    pub(crate) fn freeze(&self, number: usize, until: tokio::time::Instant) {
+        if let Some(running) = &self.running[number] {
+            running.process.freeze(until);
+        }
+    }
+
+    pub(crate) fn thaw(&self) {
+        for running in self.running.iter().flatten() {
+            running.process.thaw();
+        }
     }
 
     /// Whether the service has nothing under way.
     pub(crate) fn is_idle(&self) -> bool {
-        self.running
-            .as_ref()
-            .is_some_and(|(app, _)| app.engine.is_idle())
+        let mut running = self.running.iter();
+        running.all(|one| one.as_ref().is_some_and(|one| one.app.engine.is_idle()))
     }
 
     /// Lets time pass; a process that dies meanwhile is started again a little later.
@@ -204,15 +258,27 @@ impl World {
         loop {
             tokio::select! {
                 biased;
-                () = self.transport.death.notified() => {}
+                () = self.fate.death.notified() => {}
                 () = tokio::time::sleep_until(end) => return,
             }
-            self.tell("the service dies after a call");
-            self.crash().await;
-            tokio::time::sleep(Duration::from_secs(3)).await;
-            self.start().await;
-            self.tell("the service starts again");
+            for number in 0..self.size() {
+                let dead = self.running[number].as_ref();
+                if dead.is_some_and(|running| running.process.is_dead()) {
+                    self.tell(&format!("process {number} dies"));
+                    self.crash(number).await;
+                    tokio::time::sleep(Duration::from_secs(3)).await;
+                    self.start(number).await;
+                    self.tell("it starts again");
+                }
+            }
         }
+    }
+
+    /// A process that answers.
+    fn door(&self) -> Option<Router> {
+        let mut running = self.running.iter().flatten();
+        let running = running.find(|running| !running.process.is_dead())?;
+        Some(running.app.router.clone())
     }
 
     /// Asks the service as an administrator.
@@ -224,10 +290,10 @@ impl World {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Body::from(body.to_string()))
             .expect("a request");
-        let Some((app, _)) = &self.running else {
+        let Some(door) = self.door() else {
             return (StatusCode::SERVICE_UNAVAILABLE, Value::Null);
         };
-        let (status, _, body) = call(app.router.clone(), request).await;
+        let (status, _, body) = call(door, request).await;
         (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 
@@ -279,7 +345,7 @@ impl World {
 
     /// Signs in with this link; false when it does not work.
     pub(crate) async fn sign_in(&self, link: &str, address: &str) -> bool {
-        let Some((app, _)) = &self.running else {
+        let Some(door) = self.door() else {
             return false;
         };
         let path = link.strip_prefix(SERVICE).expect("a link of the service");
@@ -289,7 +355,7 @@ impl World {
                 .body(Body::empty())
                 .expect("a request")
         };
-        let (_, headers, _) = call(app.router.clone(), get(path, "")).await;
+        let (_, headers, _) = call(door.clone(), get(path, "")).await;
         let (Some(location), Some(cookie)) = (headers.get("location"), headers.get("set-cookie"))
         else {
             return false;
@@ -314,8 +380,15 @@ impl World {
         };
         let back = back.to_str().expect("text");
         let back = back.strip_prefix(SERVICE).expect("the service's address");
-        let (status, _, _) = call(app.router.clone(), get(back, cookie)).await;
+        let (status, _, _) = call(door, get(back, cookie)).await;
         status.is_success() || status.is_redirection()
+    }
+
+    /// Held items that wait for a decision.
+    pub(crate) async fn held(&self) -> Vec<i64> {
+        let held = self.store.held(None, None, 500).await.expect("the store");
+        let open = held.iter().filter(|held| held.accepted.is_none());
+        open.map(|held| held.id).collect()
     }
 
     pub(crate) async fn user(&self, id: UserId) -> User {
@@ -331,13 +404,24 @@ async fn call(
     router: Router,
     request: http::Request<Body>,
 ) -> (StatusCode, http::HeaderMap, Vec<u8>) {
-    let answer = match router.oneshot(request).await {
-        Ok(answer) => answer,
-        Err(never) => match never {},
+    let asked = async {
+        let answer = match router.oneshot(request).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        };
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes().to_vec();
+        (head.status, head.headers, body)
     };
-    let (head, body) = answer.into_parts();
-    let body = body.collect().await.expect("a body").to_bytes().to_vec();
-    (head.status, head.headers, body)
+    // A process that dies meanwhile never answers.
+    let answer = tokio::time::timeout(Duration::from_secs(120), asked).await;
+    answer.unwrap_or_else(|_| {
+        (
+            StatusCode::GATEWAY_TIMEOUT,
+            http::HeaderMap::new(),
+            Vec::new(),
+        )
+    })
 }
 
 /// Sends what is due, and waits for the next.
@@ -359,7 +443,7 @@ async fn pump(remotes: Shared) {
     }
 }
 
-fn configuration(remotes: &Shared, setup: &Setup) -> Config {
+fn configuration(remotes: &Shared, script: &Script) -> Config {
     let state = remotes.lock();
     let (tribe, microsoft) = (&state.tribe, &state.microsoft);
     let mut pairs: Vec<(&str, String)> = vec![
@@ -379,11 +463,10 @@ fn configuration(remotes: &Shared, setup: &Setup) -> Config {
         ("microsoft.tenant", microsoft.tenant_id.to_string()),
         ("microsoft.client_id", microsoft.client_id.to_string()),
         ("microsoft.client_secret", microsoft.client_secret.clone()),
-        ("sync.delta_interval", "2m".to_owned()),
-        ("sync.poll_interval", "2m".to_owned()),
         ("sync.sweep_interval", "10m".to_owned()),
     ];
-    pairs.extend(setup.pairs.clone());
+    let drawn = script.setup.pairs.iter();
+    pairs.extend(drawn.map(|(key, value)| (key.as_str(), value.clone())));
     Config::from_pairs(pairs.iter().map(|(key, value)| (*key, value.as_str())))
         .unwrap_or_else(|problems| panic!("the configuration: {problems:?}"))
 }

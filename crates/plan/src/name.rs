@@ -31,27 +31,35 @@ impl Parts<'_> {
 
 /// Whether initials may be what Outlook derives by itself from the other parts: the first letters of
 /// the first name, with or without those of the insertion and the surname (Graph reference 2.2).
+/// Whether "Jan-Peter" gives one letter or two is not documented: both count.
 pub fn looks_derived(initials: &str, parts: Parts<'_>) -> bool {
-    let letters = |text: &str| -> String {
-        text.split(|c: char| !c.is_alphanumeric())
-            .filter_map(|word| word.chars().next())
-            .flat_map(char::to_lowercase)
-            .collect()
-    };
     let typed: String = initials
         .chars()
         .filter(|c| c.is_alphanumeric())
         .flat_map(char::to_lowercase)
         .collect();
-    let [first, insertion, surname] =
-        [parts.first, parts.insertion, parts.surname].map(|part| letters(part.unwrap_or_default()));
-    let derived = [
-        first.clone(),
-        format!("{first}{insertion}"),
-        format!("{first}{surname}"),
-        format!("{first}{insertion}{surname}"),
-    ];
-    !typed.is_empty() && derived.contains(&typed)
+    let ends_a_word: [fn(char) -> bool; 2] = [|c| !c.is_alphanumeric(), char::is_whitespace];
+    let derived = ends_a_word.into_iter().any(|ends_a_word| {
+        let [first, insertion, surname] = [parts.first, parts.insertion, parts.surname]
+            .map(|part| letters(part.unwrap_or_default(), ends_a_word));
+        [
+            first.clone(),
+            format!("{first}{insertion}"),
+            format!("{first}{surname}"),
+            format!("{first}{insertion}{surname}"),
+        ]
+        .contains(&typed)
+    });
+    !typed.is_empty() && derived
+}
+
+/// The first letter of each word.
+fn letters(text: &str, ends_a_word: fn(char) -> bool) -> String {
+    text.split(ends_a_word)
+        .filter_map(|word| word.chars().next())
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 fn join(parts: &[Option<&str>], between: &str) -> Option<String> {
@@ -79,7 +87,23 @@ mod tests {
         for derived in ["J.P.", "J.P.v.d.", "JPB", "j.p.v.d.b."] {
             assert!(looks_derived(derived, parts), "{derived}");
         }
-        for typed in ["J.", "J.P.M.", "P.J.", ""] {
+        for typed in ["P.", "J.P.M.", "P.J.", ""] {
+            assert!(!looks_derived(typed, parts), "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_hyphenated_first_name_may_give_one_letter_or_two() {
+        let parts = Parts {
+            initials: None,
+            first: Some("Anne-Marie"),
+            insertion: None,
+            surname: Some("Jansen-de Wit"),
+        };
+        for derived in ["A.", "A.J.W.", "A.M.", "A.M.J.d.W."] {
+            assert!(looks_derived(derived, parts), "{derived}");
+        }
+        for typed in ["A.J.M.", "M.", "A.W."] {
             assert!(!looks_derived(typed, parts), "{typed}");
         }
     }

@@ -33,12 +33,14 @@ pub(super) fn keeps_hints(state: UserState) -> bool {
 
 impl Job<'_> {
     /// One hint for each (user, person) concerned: users for whom the person is eligible, and users
-    /// who have a link of it. Absent people concern those who have a link.
+    /// who have a link of it. Absent people concern those who have a link. They count as received when
+    /// what led to them was: how long a change takes is measured from there.
     pub(super) async fn fan_out(
         &self,
         people: &[Person],
         absent: &[PersonId],
         source: Source,
+        received_ms: i64,
     ) -> Result<FanOut, Error> {
         let environment = &self.land.environment.id;
         let store = &self.engine.ports.store;
@@ -83,7 +85,7 @@ impl Job<'_> {
                 user: Some(user),
                 target: Target::Person { id: person },
                 source,
-                received_ms: now,
+                received_ms,
                 not_before_ms: now,
                 attempts: 0,
             });

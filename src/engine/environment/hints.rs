@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{Error, Job};
 use crate::{
+    crash,
     store::{Change, Hint, NewHint, Source, Target},
     tribe::EntityKind,
 };
@@ -92,11 +93,14 @@ impl Job<'_> {
             .people
             .put(&self.land.environment.id, &people, started);
 
+        crash::point("people-read");
         let source = hints
             .first()
             .map_or(Source::Engine, |hint| hint.hint.source);
-        let mut fan_out = self.fan_out(&people, &absent, source).await?;
         let now = self.engine.now();
+        let received = hints.iter().map(|hint| hint.hint.received_ms).min();
+        let received_ms = received.unwrap_or(now);
+        let mut fan_out = self.fan_out(&people, &absent, source, received_ms).await?;
         let follow_up = |target| NewHint {
             environment: self.land.environment.id.clone(),
             user: None,
@@ -119,18 +123,21 @@ impl Job<'_> {
         } else if sorted.sweep {
             self.sweep().await?;
         }
+        // Before the hints are dropped: a crash must not make a leaver wait for the next sweep.
+        let relationships = sorted.relationships.values().flatten().copied();
+        self.leavers(relationships.map(|id| EmployeeId(id.0)).collect())
+            .await?;
         self.held
             .commit(vec![
                 Change::AddHints(fan_out.hints),
                 Change::DropHints(hints.iter().map(|hint| hint.id).collect()),
             ])
             .await?;
+        crash::point("fan-out-committed");
         for lane in &fan_out.lanes {
             crate::ports::Wake::lane(self.engine.scheduler.as_ref(), lane);
         }
-        let relationships = sorted.relationships.values().flatten().copied();
-        self.leavers(relationships.map(|id| EmployeeId(id.0)).collect())
-            .await
+        Ok(())
     }
 
     /// An id of unknown type that is not there any more: whoever has a link of that person looks;

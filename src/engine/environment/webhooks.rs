@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Error, Job};
 use crate::{
+    crash,
     intake::tribe::CUSTOM_HEADER,
     random,
     sealed::{sha256, webhook_row},
@@ -60,6 +61,7 @@ impl Job<'_> {
             let answer = crm
                 .register_webhook(&entity_type, &url, (CUSTOM_HEADER, &header))
                 .await?;
+            crash::point("webhook-registered");
             let row = webhook_row(environment.as_str(), &answer.id);
             let secret = answer.secret.map(|secret| {
                 ports

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use tribelink_plan::{eligibility::main_relationship, ids::PersonId, link::LinkState};
 
-use super::{Error, Job};
+use super::{Error, Job, care::Look};
 use crate::{
+    crash,
     engine::roll::roll,
     store::{Change, Hint, LinkRow, NewHint, Source, Target},
 };
@@ -18,7 +19,7 @@ impl Job<'_> {
     /// The first sync: subscription and cursors first, so that nothing that happens meanwhile is
     /// missed; then everybody.
     pub(super) async fn first_sync(&mut self, hint: &Hint) -> Result<(), Error> {
-        self.ensure_subscription().await?;
+        self.ensure_subscription(Look::Now).await?;
         self.deltas().await?;
         let people = self.everybody().await?;
         let total = people.len() as u64;
@@ -28,7 +29,7 @@ impl Job<'_> {
 
     /// Compares everything; every waiting hint about people and contacts is answered by it.
     pub(super) async fn resync(&mut self, waiting: &[Hint]) -> Result<(), Error> {
-        self.ensure_subscription().await?;
+        self.ensure_subscription(Look::Now).await?;
         self.deltas().await?;
         let people = self.everybody().await?;
         let total = people.len() as u64;
@@ -45,6 +46,7 @@ impl Job<'_> {
         people: BTreeSet<PersonId>,
         total: u64,
     ) -> Result<(), Error> {
+        crash::point("everybody-listed");
         let hints: Vec<NewHint> = people
             .into_iter()
             .map(|id| self.hint(Target::Person { id }, Source::Person))
@@ -56,7 +58,9 @@ impl Job<'_> {
                 progress: Some((0, total)),
             });
         }
-        self.held.commit(changes).await
+        self.held.commit(changes).await?;
+        crash::point("everybody-hinted");
+        Ok(())
     }
 
     /// Everybody who is eligible, linked, or stands stamped in the mailbox.
@@ -83,6 +87,7 @@ impl Job<'_> {
     /// The mailbox's share of the sweep: whatever the listing shows otherwise than the links
     /// remember becomes a hint. Absence is confirmed by whoever works on it.
     pub(super) async fn sweep(&mut self, hint: &Hint) -> Result<(), Error> {
+        self.ensure_subscription(Look::Now).await?;
         self.listing = None;
         self.list().await?;
         let mut hints = Vec::new();

@@ -7,6 +7,7 @@ use tribelink_plan::ids::{ContactId, Etag};
 
 use super::{Error, Job, graph};
 use crate::{
+    crash,
     graph::{DeltaLink, Folder},
     remote,
     store::{Change, Cursor, Hint, NewHint, Source, Target},
@@ -89,6 +90,7 @@ impl Job<'_> {
             let mut seen: BTreeMap<ContactId, Option<Etag>> = page.changed.into_iter().collect();
             seen.extend(page.removed.into_iter().map(|id| (id, None)));
             let hints = self.news(seen, first_round).await?;
+            crash::point("delta-read");
             let ended = matches!(page.link, DeltaLink::Delta(_));
             cursor.link = match page.link {
                 DeltaLink::Next(link) | DeltaLink::Delta(link) => link,
@@ -97,6 +99,7 @@ impl Job<'_> {
             self.held
                 .commit(vec![Change::AddHints(hints), self.put_cursor(&cursor)])
                 .await?;
+            crash::point("cursor-moved");
             if ended {
                 return Ok(());
             }

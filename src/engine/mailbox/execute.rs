@@ -8,7 +8,7 @@ use tribelink_plan::{
     contact::Contact,
     field::Field,
     link::{Link, LinkState},
-    planner::{Next, TribeWrite},
+    planner::{Next, Plan, TribeWrite},
     reading::Reading,
     rule::Rule,
 };
@@ -20,6 +20,7 @@ use super::{
     pass::BATCH,
 };
 use crate::{
+    crash,
     engine::trail::Subject,
     graph::{Done, NewContact, Op},
     remote,
@@ -48,6 +49,10 @@ impl Job<'_> {
                 case.end = Some(End::Done);
             }
             return Ok(());
+        }
+        // Until Graph answers, nothing of what is planned for Outlook was done.
+        for case in cases.iter_mut() {
+            case.outcome.patch_failed = case.plan.as_ref().is_some_and(writes_outlook);
         }
         self.write_tribe(cases).await?;
         self.write_outlook(cases).await
@@ -90,7 +95,9 @@ impl Job<'_> {
     async fn send_to_tribe(&self, record: &Record, fields: &Fields) -> Sent {
         self.step_allowed()?;
         let limit = self.held.time_limit().await?;
-        Ok(limited(limit, self.land.crm.update(record, fields)).await)
+        let sent = limited(limit, self.land.crm.update(record, fields)).await;
+        crash::point("tribe-written");
+        Ok(sent)
     }
 
     /// Whether Tribe's answer shows what was written; an answer without a body says nothing.
@@ -142,23 +149,27 @@ impl Job<'_> {
                 _ => {}
             }
         }
-        for (index, _) in &ops {
-            cases[*index].outcome.patch_failed = true;
-        }
         // The intents are durable before the first of the creates leaves.
+        let creates = !intents.is_empty();
         self.held.commit(intents).await?;
+        if creates {
+            crash::point("intents-committed");
+        }
         let mut chunks = ops.chunks(BATCH);
         while let Some(chunk) = chunks.next() {
             let batch: Vec<Op> = chunk.iter().map(|(_, op)| op.clone()).collect();
             let outlook = &self.engine.ports.outlook;
             let sent: Result<_, Error> =
                 async { Ok(graph!(self, |call| outlook.run(call, &batch))) }.await;
+            crash::point("outlook-written");
             let failed = match sent {
                 Ok(Ok(answers)) => {
+                    // One item's rest is the whole mailbox's.
+                    let rest = remote::Error::longest_rest(&answers);
                     for ((index, _), answer) in chunk.iter().zip(answers) {
                         self.take_answer(&mut cases[*index], answer);
                     }
-                    None
+                    rest.map(Error::Remote)
                 }
                 Ok(Err(error)) => {
                     for (index, _) in chunk {
@@ -208,7 +219,11 @@ impl Job<'_> {
                 if creates {
                     case.changes.push(self.not_created(case));
                 }
-                case.end = Some(self.end_of(case, &error));
+                case.end = Some(match error {
+                    // The whole mailbox rests: whoever puts off the job's hints says how long.
+                    remote::Error::Throttled { .. } => End::PutOff,
+                    error => self.end_of(case, &error),
+                });
             }
         }
     }
@@ -278,6 +293,7 @@ impl Job<'_> {
             }];
             let outlook = &self.engine.ports.outlook;
             let answers = graph!(self, |call| outlook.run(call, &ops))?;
+            crash::point("contact-stamped");
             match answers.into_iter().next() {
                 Some(Ok(Done::Contact(contact))) => {
                     if let Some(listing) = &mut self.listing {
@@ -301,6 +317,7 @@ impl Job<'_> {
             contact: Some(&id),
             cause: case.source,
             at_ms: self.engine.now(),
+            pass: self.held.lease().fence,
         };
         let note = if case
             .row
@@ -317,6 +334,14 @@ impl Job<'_> {
             case.row = Some((**row).clone());
         }
         self.held.commit(vec![put, line]).await
+    }
+}
+
+fn writes_outlook(plan: &Plan) -> bool {
+    match &plan.next {
+        Next::Create(_) => true,
+        Next::Update(update) => update.patch.is_some(),
+        _ => false,
     }
 }
 

@@ -8,6 +8,7 @@ use super::{Error, Job, case::Case, graph};
 use crate::{
     graph::{Done, Op},
     store::{Change, Hint, Source, Target},
+    telemetry::meter,
 };
 
 /// People in one group: as many as one bulk read of Tribe takes.
@@ -62,14 +63,15 @@ impl Job<'_> {
         // What was done is recorded even when the rest could not be.
         match executed {
             Ok(()) => self.record(&mut cases).await,
-            Err(Error::Remote(error)) => {
+            // The store failed or the lease is gone: nothing can be recorded.
+            Err(error @ Error::Store(_)) => Err(error),
+            Err(error) => {
                 for case in cases.iter_mut().filter(|case| case.end.is_none()) {
                     case.end = Some(super::case::End::PutOff);
                 }
                 self.record(&mut cases).await?;
-                Err(Error::Remote(error))
+                Err(error)
             }
-            Err(error) => Err(error),
         }
     }
 
@@ -78,10 +80,17 @@ impl Job<'_> {
         let mut cases: BTreeMap<PersonId, Case> = BTreeMap::new();
         let mut contacts: BTreeMap<ContactId, Vec<&Hint>> = BTreeMap::new();
         let mut dropped: Vec<i64> = Vec::new();
+        let mut echoes = 0;
         for hint in waiting {
             match &hint.hint.target {
                 Target::Person { id } => {
                     add(&mut cases, *id, hint, looks_at_outlook(hint.hint.source))
+                }
+                Target::Undo { person, lines } => {
+                    add(&mut cases, *person, hint, true);
+                    if let Some(case) = cases.get_mut(person) {
+                        case.undo.extend(lines);
+                    }
                 }
                 Target::Contact { id, .. } => contacts.entry(id.clone()).or_default().push(hint),
                 _ => dropped.push(hint.id),
@@ -112,6 +121,7 @@ impl Job<'_> {
                 // R14: the etag tells that this is our own write.
                 if noticed.is_some() && noticed == etag.as_ref() {
                     dropped.push(hint.id);
+                    echoes += 1;
                 } else {
                     add(&mut cases, *person, hint, true);
                 }
@@ -131,6 +141,7 @@ impl Job<'_> {
             }
         }
         self.held.commit(vec![Change::DropHints(dropped)]).await?;
+        meter::echoed(&self.user.environment, meter::Echo::Outlook, echoes);
         Ok(cases.into_values().collect())
     }
 
@@ -146,6 +157,9 @@ impl Job<'_> {
             let ops: Vec<Op> = chunk.iter().map(|id| Op::Read((*id).clone())).collect();
             let outlook = &self.engine.ports.outlook;
             let answers = graph!(self, |call| outlook.run(call, &ops))?;
+            if let Some(rest) = crate::remote::Error::longest_rest(&answers) {
+                return Err(rest.into());
+            }
             for (id, answer) in chunk.iter().zip(answers) {
                 let person = match answer {
                     Ok(Done::Contact(contact)) => {
@@ -181,6 +195,8 @@ fn add(cases: &mut BTreeMap<PersonId, Case>, person: PersonId, hint: &Hint, look
         .entry(person)
         .or_insert_with(|| Case::new(person, hint.hint.source));
     case.hints.push(hint.id);
+    let since_ms = [case.since_ms, Some(hint.hint.received_ms)];
+    case.since_ms = since_ms.into_iter().flatten().min();
     case.attempts = case.attempts.max(hint.hint.attempts);
     // A retried hint looks at everything: what it was after may be on either side.
     case.look_at_outlook |= look || hint.hint.attempts > 0;

@@ -15,11 +15,13 @@ use super::{
     case::{Case, End},
 };
 use crate::{
+    crash,
     engine::{
         retry,
         trail::{Subject, is_about_a_value},
     },
     store::{Change, UserState},
+    telemetry::meter,
 };
 
 impl Job<'_> {
@@ -27,11 +29,18 @@ impl Job<'_> {
     pub(super) async fn record(&mut self, cases: &mut [Case]) -> Result<(), Error> {
         let mut changes = Vec::new();
         let mut weighed = 0;
+        let mut waits_ms = Vec::new();
         for case in cases.iter_mut() {
+            let known = changes.len();
             changes.append(&mut case.changes);
             weighed += u64::from(self.record_plan(case, &mut changes)?);
             self.record_copies(case, &mut changes);
             self.record_end(case, &mut changes);
+            if let Some(since_ms) = case.since_ms
+                && meter::tells_of_a_write(&changes[known..])
+            {
+                waits_ms.push(self.engine.now() - since_ms);
+            }
         }
         // A pass that was released does not count against the next one (R17).
         if weighed > 0 && !self.lifted {
@@ -51,7 +60,10 @@ impl Job<'_> {
                 progress: self.user.progress,
             });
         }
-        self.held.commit(changes).await
+        self.held.commit(changes).await?;
+        crash::point("pass-recorded");
+        meter::waited(&self.user.environment, &waits_ms);
+        Ok(())
     }
 
     /// What the plan led to; true when it counts for R17.
@@ -113,7 +125,7 @@ impl Job<'_> {
         changes.extend(subject.written(
             &create.decisions,
             Side::Outlook,
-            Some("created"),
+            Some(crate::store::AuditLine::CREATED),
             self.undo_vault(),
         )?);
         changes.extend(
@@ -150,7 +162,9 @@ impl Job<'_> {
         );
         let subject = self.subject(case, row.link.contact.as_ref());
         let vault = self.undo_vault();
+        let undo = super::undo::undo_note(&case.undo);
         let flag = (!update.borrowed.is_empty()).then_some("flagged");
+        let flag = undo.as_deref().or(flag);
         // One write to Tribe may have been taken and the other not: only what was is written down.
         let taken: Vec<_> = update
             .decisions
@@ -221,6 +235,9 @@ impl Job<'_> {
         let hints = case.hints.clone();
         match &case.end {
             None | Some(End::Done) => {
+                let contact = case.contact_id().cloned();
+                let subject = self.subject(case, contact.as_ref());
+                changes.extend(self.record_spared(case, &subject));
                 let alone = case.stamped.as_ref().is_some_and(|found| found.len() < 2);
                 let general = case.parked.iter().filter(|parked| {
                     parked.field.is_empty()
@@ -272,6 +289,7 @@ impl Job<'_> {
             contact,
             cause: case.source,
             at_ms: self.engine.now(),
+            pass: self.held.lease().fence,
         }
     }
 

@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, sqlite::SqliteConnect
 use tokio::sync::Notify;
 
 use super::{file::OpenFile, outage};
-use crate::store::Error;
+use crate::{crash, store::Error};
 
 /// How often the log is carried over into the file while there are writes: short enough that a
 /// restart has little to read, long enough that a busy page is carried over once for many writes.
@@ -71,6 +71,7 @@ impl Keeper {
         self.file.check()?;
         let mut conn = self.options.connect().await.map_err(outage)?;
         let row = sqlx::query(sql).fetch_one(&mut conn).await;
+        crash::point("log-carried");
         let _ = conn.close().await;
         let busy: i64 = row.and_then(|row| row.try_get(0)).map_err(outage)?;
         Ok(busy == 0)

@@ -4,12 +4,12 @@
 //! - `schema`: migrations. `file`: the file itself. `row`: columns and domain types.
 //! - `writer`: the one writer and its group commit. `writing`: one commit, change by change.
 //!   `keeper`: checkpoints, and what was erased is gone from the log too.
-//! - One room for each noun, with all SQL about it: `hints`, `leases` (with due lanes),
+//! - One room for each noun, with all SQL about it: `hints`, `leases` (with due lanes), `replicas`,
 //!   `environments` (with webhooks), `users` (with brake counts), `tokens`, `sign_ins`, `links`,
 //!   `cursors`, `subscriptions`, `audit`, `held`, `parked`, `previews`, `alerts`, `answers`;
 //!   `sealed_cells` alone goes across them, for the rotation of keys.
 //! - `port`: the trait, which hands writes to the writer and reads to a small pool.
-//! - Here: opening, copying, closing.
+//! - [`backup`]: copies for another process. Here: opening, closing.
 //!
 //! A write is on the disk when it returns: WAL with `synchronous=FULL`. Deleted content is
 //! overwritten (`secure_delete`).
@@ -17,6 +17,7 @@
 mod alerts;
 mod answers;
 mod audit;
+pub mod backup;
 mod cursors;
 mod environments;
 mod file;
@@ -28,6 +29,7 @@ mod links;
 mod parked;
 mod port;
 mod previews;
+mod replicas;
 mod row;
 mod schema;
 mod sealed_cells;
@@ -203,28 +205,10 @@ impl SqliteStore {
     /// [`Error::Unavailable`] when the file is there already or cannot be written; what was begun is
     /// removed, so it is safe to repeat.
     pub async fn backup_to(&self, path: &Path) -> Result<(), Error> {
-        file::create_new(path).map_err(|error| file::unavailable(&error))?;
-        let copied = self.copy_into(path).await;
-        if copied.is_err() {
-            // It holds nothing that anybody could restore.
-            let _ = std::fs::remove_file(path);
-        }
-        copied
-    }
-
-    async fn copy_into(&self, path: &Path) -> Result<(), Error> {
-        let name = path
-            .to_str()
-            .ok_or_else(|| Error::Unavailable("the copy's path is not UTF-8".to_owned()))?;
         let mut conn = self.options.connect().await.map_err(outage)?;
-        let copied = sqlx::query("VACUUM INTO ?")
-            .bind(name)
-            .execute(&mut conn)
-            .await;
+        let copied = backup::copy_from(&mut conn, path).await;
         let _ = conn.close().await;
-        copied.map_err(outage)?;
-        // VACUUM INTO leaves the flushing to the operating system.
-        file::sync(path).map_err(|error| file::unavailable(&error))
+        copied
     }
 
     /// Writes what waits, then closes the file; later calls fail with [`Error::Unavailable`].
@@ -246,7 +230,7 @@ impl SqliteStore {
     async fn write_lease(&self, work: Work) -> Result<Option<Lease>, Error> {
         match self.write(work).await? {
             Answer::Lease(lease) => Ok(lease),
-            Answer::Done | Answer::SignIn(_) => Ok(None),
+            Answer::Done | Answer::SignIn(_) | Answer::Replicas(_) => Ok(None),
         }
     }
 }

@@ -8,14 +8,26 @@ use sqlx::{
 use super::outage;
 use crate::store::Error;
 
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "store",
-    include_str!("../../../migrations/sqlite/0001_store.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str); 3] = [
+    (
+        1,
+        "store",
+        include_str!("../../../migrations/sqlite/0001_store.sql"),
+    ),
+    (
+        2,
+        "replicas",
+        include_str!("../../../migrations/sqlite/0002_replicas.sql"),
+    ),
+    (
+        3,
+        "audit_pass",
+        include_str!("../../../migrations/sqlite/0003_audit_pass.sql"),
+    ),
+];
 
 /// The newest migration this program knows.
-const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+pub(super) const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// Brings the schema up to date; each migration is applied whole or not at all.
 ///
@@ -39,13 +51,27 @@ pub(super) async fn migrate(conn: &mut SqliteConnection) -> Result<(), Error> {
         })
 }
 
+/// Whether this program knows the schema: its own, or an older one that it would bring up to date.
+pub(super) async fn is_known(conn: &mut SqliteConnection) -> Result<(), Error> {
+    match applied(conn).await {
+        Ok(version) if version <= NEWEST => Ok(()),
+        Ok(version) => Err(Error::Schema(format!(
+            "it is at version {version}, this program knows {NEWEST}: take a newer tribelink"
+        ))),
+        Err(_) => Err(Error::Schema("it is no database of tribelink".to_owned())),
+    }
+}
+
+async fn applied(conn: &mut SqliteConnection) -> Result<i64, Error> {
+    sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success")
+        .fetch_one(conn)
+        .await
+        .map_err(outage)
+}
+
 /// Whether the schema is still the one this program opened.
 pub(super) async fn check(conn: &mut SqliteConnection) -> Result<(), Error> {
-    let applied: i64 =
-        sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success")
-            .fetch_one(conn)
-            .await
-            .map_err(outage)?;
+    let applied = applied(conn).await?;
     if applied == NEWEST {
         Ok(())
     } else {

@@ -13,9 +13,13 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::Sqlit
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    file::OpenFile, hints, keeper::Wake, leases, outage, schema, sign_ins, writing::Writing,
+    file::OpenFile, hints, keeper::Wake, leases, outage, replicas, schema, sign_ins,
+    writing::Writing,
 };
-use crate::store::{Change, Error, Guard, Lane, Lease, NewHint, SignIn};
+use crate::{
+    crash,
+    store::{Change, Error, Guard, Lane, Lease, NewHint, SignIn},
+};
 
 /// How many callers share one transaction at most: it bounds how long the first of them waits.
 const GROUP: usize = 256;
@@ -37,6 +41,12 @@ pub(super) enum Work {
         lease_ms: i64,
     },
     Release(Lease),
+    Beat {
+        holder: String,
+        now_ms: i64,
+        lease_ms: i64,
+    },
+    Leave(String),
     TakeSignIn {
         state_hash: [u8; 32],
         now_ms: i64,
@@ -50,6 +60,7 @@ pub(super) enum Answer {
     Done,
     Lease(Option<Lease>),
     SignIn(Option<SignIn>),
+    Replicas(Vec<String>),
 }
 
 pub(super) struct Job {
@@ -122,7 +133,12 @@ impl Writer {
         let mut answers = Vec::with_capacity(group.len());
         let mut erased = false;
         execute(conn, "BEGIN IMMEDIATE").await?;
+        let together = add_hints(conn, group).await?;
         for job in group {
+            if together && matches!(job.work, Work::Hints(_)) {
+                answers.push(Ok(Answer::Done));
+                continue;
+            }
             execute(conn, "SAVEPOINT job").await?;
             match perform(conn, &job.work).await {
                 Ok((answer, erases)) => {
@@ -137,7 +153,9 @@ impl Writer {
             }
             execute(conn, "RELEASE job").await?;
         }
+        crash::point("group-written");
         execute(conn, "COMMIT").await?;
+        crash::point("group-committed");
         Ok((answers, erased))
     }
 
@@ -177,6 +195,35 @@ async fn execute(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), E
     Ok(())
 }
 
+/// Adds the hints of all callers at once: what a burst of notifications costs is one statement for
+/// each group. False when there is a bad one among them: then none was added, and each caller is
+/// served alone.
+async fn add_hints(conn: &mut SqliteConnection, group: &[Job]) -> Result<bool, Error> {
+    let callers: Vec<&Vec<NewHint>> = group
+        .iter()
+        .filter_map(|job| match &job.work {
+            Work::Hints(hints) => Some(hints),
+            _ => None,
+        })
+        .collect();
+    if callers.len() < 2 {
+        return Ok(false);
+    }
+    let all: Vec<&NewHint> = callers.into_iter().flatten().collect();
+    execute(conn, "SAVEPOINT job").await?;
+    let mut w = Writing::on(conn);
+    let added = match hints::add_all(&mut w, &all).await {
+        Ok(added) => added,
+        Err(Error::Unavailable(text)) => return Err(Error::Unavailable(text)),
+        Err(_) => false,
+    };
+    if !added {
+        execute(conn, "ROLLBACK TO job").await?;
+    }
+    execute(conn, "RELEASE job").await?;
+    Ok(added)
+}
+
 async fn perform(conn: &mut SqliteConnection, work: &Work) -> Result<(Answer, bool), Error> {
     if let Work::Probe = work {
         probe(conn).await?;
@@ -206,6 +253,15 @@ async fn perform(conn: &mut SqliteConnection, work: &Work) -> Result<(Answer, bo
         } => Answer::Lease(leases::renew(&mut w, lease, *now_ms, *lease_ms).await?),
         Work::Release(lease) => {
             leases::release(&mut w, lease).await?;
+            Answer::Done
+        }
+        Work::Beat {
+            holder,
+            now_ms,
+            lease_ms,
+        } => Answer::Replicas(replicas::beat(&mut w, holder, *now_ms, *lease_ms).await?),
+        Work::Leave(holder) => {
+            replicas::leave(&mut w, holder).await?;
             Answer::Done
         }
         Work::TakeSignIn { state_hash, now_ms } => {

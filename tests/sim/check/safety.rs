@@ -1,7 +1,7 @@
 //! Safety: what no request may do, whatever went wrong before it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -57,6 +57,7 @@ pub(crate) struct Watch {
     clock: SimClock,
     remotes: Shared,
     store: Arc<dyn Store>,
+    processes: usize,
     inner: Mutex<Inner>,
 }
 
@@ -65,11 +66,14 @@ struct Inner {
     rests: BTreeMap<String, (i64, i64)>,
     tribe_writes: u64,
     graph_writes: u64,
+    creates: u64,
     /// Every text that a remote has told the service, as one: what it could know.
     heard: Vec<String>,
     /// Writes to Tribe whose read had not shown what they overwrote: the values that were there.
     overwritten: Vec<String>,
     clock_moved: bool,
+    /// Mailboxes of users whose disconnect was acknowledged.
+    disconnected: BTreeSet<String>,
     flying: BTreeMap<String, usize>,
 }
 
@@ -91,6 +95,7 @@ impl Drop for Flight {
 /// What was seen of a request, for its answer.
 pub(crate) struct Seen {
     who: String,
+    is_batch: bool,
 }
 
 /// One call on Graph, alone or in a batch.
@@ -106,12 +111,14 @@ impl Watch {
         clock: SimClock,
         remotes: Shared,
         store: Arc<dyn Store>,
+        processes: usize,
     ) -> Watch {
         Watch {
             story,
             clock,
             remotes,
             store,
+            processes,
             inner: Mutex::default(),
         }
     }
@@ -130,6 +137,11 @@ impl Watch {
         (inner.tribe_writes, inner.graph_writes)
     }
 
+    /// How many contacts were sent to be created.
+    pub(crate) fn creates(&self) -> u64 {
+        self.inner().creates
+    }
+
     /// Whether a remote ever told the service this text.
     pub(crate) fn heard(&self, text: &str) -> bool {
         let inner = self.inner();
@@ -140,6 +152,16 @@ impl Watch {
     /// between the two, or the read was stale. Tribe has no etags, so nothing can prevent that.
     pub(crate) fn overwrote(&self, value: &str) -> bool {
         self.inner().overwritten.iter().any(|shown| shown == value)
+    }
+
+    /// A disconnect was acknowledged: no write follows.
+    pub(crate) fn disconnected(&self, mailbox: &str) {
+        self.inner().disconnected.insert(mailbox.to_owned());
+    }
+
+    /// The user is signed up again.
+    pub(crate) fn connected(&self, mailbox: &str) {
+        self.inner().disconnected.remove(mailbox);
     }
 
     /// The clock was put forward: a wait that it measures may end early.
@@ -165,7 +187,10 @@ impl Watch {
         let who = self.whose(source, bearer.as_deref());
         self.judge_origin(&origin, source, bearer.as_deref());
         if is_api {
-            self.judge_rest(&who, &path);
+            // A subscription is ended as a courtesy, whatever the mailbox was told.
+            if request.method != Method::DELETE {
+                self.judge_rest(&who, &path);
+            }
             match source {
                 Source::Tribe => self.judge_tribe(request, &path),
                 Source::Graph => {
@@ -176,6 +201,7 @@ impl Watch {
             }
         }
         Seen {
+            is_batch: path.ends_with("/$batch"),
             who: if is_api { who } else { String::new() },
         }
     }
@@ -193,7 +219,12 @@ impl Watch {
             *flying += places;
             *flying
         };
-        let most = if seen.who == "crm" { 5 } else { 4 };
+        // What Tribe takes at once is meant for each process, as long as they do not share it out.
+        let most = if seen.who == "crm" {
+            5 * self.processes
+        } else {
+            4
+        };
         if flying > most {
             self.wrong(&format!("{flying} calls of {} at once", seen.who));
         }
@@ -217,8 +248,9 @@ impl Watch {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.parse::<i64>().ok());
         let text = String::from_utf8_lossy(&answer.body).into_owned();
-        let items = serde_json::from_str::<Value>(&text)
-            .ok()
+        let items = Some(&text)
+            .filter(|_| seen.is_batch)
+            .and_then(|text| serde_json::from_str::<Value>(text).ok())
             .and_then(|body| body["responses"].as_array().cloned())
             .unwrap_or_default();
         let asked_of_items = items
@@ -341,7 +373,10 @@ impl Watch {
         self.inner().graph_writes += 1;
         self.story.count(&format!("write graph {}", item.method));
         match item.method.as_str() {
-            "POST" => self.judge_create(&item.body).await,
+            "POST" => {
+                self.inner().creates += 1;
+                self.judge_create(&item.body).await;
+            }
             "PATCH" => {
                 for name in item
                     .body
@@ -372,6 +407,9 @@ impl Watch {
             .user_of(&environment, employee)
             .await
             .expect("the store");
+        if self.inner().disconnected.contains(who) {
+            self.wrong(&format!("a write for {who} after its disconnect"));
+        }
         let disconnected = user.is_none_or(|user| {
             matches!(
                 user.state,

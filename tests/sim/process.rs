@@ -1,0 +1,115 @@
+//! What may befall one process of the service: it stands still, it dies, its store or a remote does
+//! not answer. All of it strikes where the engine crosses a port.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+/// What becomes of a call that is struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strike {
+    /// It fails and nothing is done.
+    Before,
+    /// It is done, and the caller does not learn of it.
+    After,
+    /// The process ends before it.
+    DieBefore,
+    /// The process ends once it is done.
+    DieAfter,
+}
+
+/// Calls across a port, numbered over all processes, and those that are to be struck.
+#[derive(Default)]
+pub(crate) struct Calls {
+    made: AtomicU64,
+    struck: Mutex<BTreeMap<u64, Strike>>,
+}
+
+impl Calls {
+    pub(crate) fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    /// Strikes the call with this number.
+    pub(crate) fn strike(&self, number: u64, how: Strike) {
+        self.struck.lock().expect("the strikes").insert(number, how);
+    }
+
+    /// Strikes one of the next calls.
+    pub(crate) fn strike_soon(&self, calls: u64, how: Strike) {
+        self.strike(self.made() + calls, how);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.struck.lock().expect("the strikes").clear();
+    }
+
+    /// Counts a call; what is to become of it.
+    pub(crate) fn next(&self) -> Option<Strike> {
+        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+        self.struck.lock().expect("the strikes").remove(&number)
+    }
+}
+
+/// Everything that is shared by all processes of a run.
+#[derive(Default)]
+pub(crate) struct Fate {
+    pub(crate) remote: Calls,
+    pub(crate) store: Calls,
+    /// A process has died; whoever lets time pass starts it again.
+    pub(crate) death: Notify,
+}
+
+/// One process.
+#[derive(Default)]
+pub(crate) struct Process {
+    dead: AtomicBool,
+    frozen_until: Mutex<Option<Instant>>,
+}
+
+impl Process {
+    /// Stands still until then: every call across a port waits.
+    pub(crate) fn freeze(&self, until: Instant) {
+        *self.frozen_until.lock().expect("the frost") = Some(until);
+    }
+
+    pub(crate) fn thaw(&self) {
+        *self.frozen_until.lock().expect("the frost") = None;
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Relaxed)
+    }
+
+    /// Ends at once: nothing of it goes on.
+    pub(crate) fn end(&self) {
+        self.dead.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends here.
+    pub(crate) async fn die(&self, fate: &Fate) {
+        self.end();
+        fate.death.notify_one();
+        std::future::pending::<()>().await;
+    }
+
+    /// Goes on while it lives and is not frozen.
+    pub(crate) async fn pass(&self) {
+        loop {
+            if self.is_dead() {
+                std::future::pending::<()>().await;
+            }
+            let until = *self.frozen_until.lock().expect("the frost");
+            match until {
+                Some(until) if Instant::now() < until => tokio::time::sleep_until(until).await,
+                _ => return,
+            }
+        }
+    }
+}
