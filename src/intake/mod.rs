@@ -124,7 +124,7 @@ impl Intake {
         meter::received("tribe", outcome, 1);
         let target = taken?;
         if self.replays.came_before(body) {
-            count("tribe", "repeated", 1);
+            meter::repeated();
         }
         let now = self.clock.now_ms();
         self.keep(
