@@ -155,7 +155,9 @@ pub async fn remotes(config: &Config, store: Arc<dyn Store>) -> Result<Remotes, 
         Arc::new(CountCalls),
         None,
     );
-    let clients = clients.map_err(|error| Error::Config(error.to_string()))?;
+    let clients = clients
+        .map_err(|error| Error::Config(error.to_string()))?
+        .allowing(config.server.private_networks.clone());
     let crm = clients.crm(&EnvironmentId::from(DEFAULT_ENVIRONMENT)).await;
     let crm = crm.map_err(|error| Error::Config(error.to_string()))?;
     let addresses = [&config.microsoft.login_url, &config.server.public_url];
@@ -207,7 +209,8 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
         Arc::new(CountCalls),
         transport,
     );
-    let crms = Arc::new(clients.map_err(|error| Error::Config(error.to_string()))?);
+    let clients = clients.map_err(|error| Error::Config(error.to_string()))?;
+    let crms = Arc::new(clients.allowing(config.server.private_networks.clone()));
     let subscriptions = Arc::new(Subscriptions::new(Arc::clone(&store), Arc::clone(&clock)));
     subscriptions.fill().await?;
     let activation = Arc::new(Activation {
@@ -266,6 +269,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
                 configured(config),
             ),
             subscriptions,
+            replays: Default::default(),
         }),
         explainer: Arc::new(Explain::new(Arc::clone(&engine))),
         cards: Arc::new(Explain::new(Arc::clone(&engine))),

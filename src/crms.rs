@@ -20,7 +20,7 @@ use crate::{
     config,
     environment::{Paths, Settings},
     ports::{CannotConnect, Crms},
-    remote::{self, Observer, Transport, http::HttpTransport, http::Origin},
+    remote::{self, Fence, Observer, Transport, http::HttpTransport, http::Origin},
     sealed,
     store::{self, Change, Environment, Guard, Sealed, Store},
     tribe::{
@@ -65,6 +65,8 @@ pub struct Clients {
     observer: Arc<dyn Observer>,
     write_timeout: Duration,
     default: Recipe,
+    /// Around what environments added over the API may lead to.
+    fence: Fence,
     /// A transport in place of HTTP, for simulation.
     transport: Option<Arc<dyn Transport>>,
     /// Each with the settings it was made from.
@@ -122,10 +124,24 @@ impl Clients {
             vault,
             clock,
             observer,
+            fence: Fence::new(Arc::new(|_| false)),
             transport,
             made: Mutex::default(),
             in_flight: AtomicUsize::new(0),
         })
+    }
+
+    /// The same with these networks open to environments added over the API, beside public addresses.
+    #[must_use]
+    pub fn allowing(self, private_networks: Vec<config::Network>) -> Clients {
+        let allowed = move |address| {
+            let mut networks = private_networks.iter();
+            networks.any(|network| network.contains(address))
+        };
+        Clients {
+            fence: Fence::new(Arc::new(allowed)),
+            ..self
+        }
     }
 
     fn recipe(&self, environment: &Environment) -> Result<Recipe, remote::Error> {
@@ -296,8 +312,17 @@ impl Clients {
             return Ok(Arc::clone(transport));
         }
         let allowed = origins.iter().filter_map(|url| Origin::of(url)).collect();
-        let transport = HttpTransport::new(allowed, USER_AGENT, MAX_ANSWER)
-            .map_err(|error| remote::Error::Application(error.to_string()))?;
+        let configured = [&self.default.api_url, &self.default.auth_url];
+        let configured: Vec<Origin> = configured.into_iter().filter_map(Origin::of).collect();
+        let chosen_here = origins.iter().all(|url| {
+            let origin = Origin::of(url);
+            origin.is_some_and(|origin| configured.contains(&origin))
+        });
+        let transport = match chosen_here {
+            true => HttpTransport::new(allowed, USER_AGENT, MAX_ANSWER),
+            false => HttpTransport::fenced(allowed, USER_AGENT, MAX_ANSWER, self.fence.clone()),
+        };
+        let transport = transport.map_err(|error| remote::Error::Application(error.to_string()))?;
         Ok(Arc::new(transport))
     }
 }

@@ -32,6 +32,8 @@ pub struct Server {
     pub instance: Option<String>,
     /// Reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Networks that are not public and that environments added over the API may lead to.
+    pub private_networks: Vec<Network>,
     /// Requests a minute of one client address; `None`: no limit.
     pub rate_limit: Option<u32>,
 }
@@ -45,6 +47,7 @@ impl Server {
         let max_connections = reader.need("server.max_connections", value::number(1, 1_000_000));
         let instance = reader.optional("server.instance", instance);
         let trusted_proxies = reader.need("server.trusted_proxies", value::networks);
+        let private_networks = reader.need("server.private_networks", value::networks);
         let rate_limit = reader.need("server.rate_limit", value::number(0, 1_000_000));
         Some(Server {
             listen: listen?,
@@ -54,6 +57,7 @@ impl Server {
             max_connections: max_connections? as usize,
             instance: instance?,
             trusted_proxies: trusted_proxies?,
+            private_networks: private_networks?,
             rate_limit: rate_limit.map(|limit| (limit > 0).then_some(limit))?,
         })
     }

@@ -25,6 +25,9 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// Keys are fetched anew after a day, as Microsoft advises.
 const KEEP_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// Where they cannot be, the former ones count for two days more.
+const KEEP_AT_MOST_MS: i64 = 3 * KEEP_MS;
+
 /// An unknown key id has the keys fetched anew at most this often.
 const AGAIN_MS: i64 = 60_000;
 
@@ -222,8 +225,14 @@ impl Keys {
     async fn key(&self, kid: &str) -> Result<(DecodingKey, String), Error> {
         let mut cache = self.cache.lock().await;
         let now = self.clock.now_ms();
-        if cache.discovery.is_none() || now - cache.fetched_ms >= KEEP_MS {
-            self.fetch(&mut cache, now).await?;
+        let age = now - cache.fetched_ms;
+        if cache.discovery.is_none() || age >= KEEP_MS {
+            match self.fetch(&mut cache, now).await {
+                // Keys of yesterday are still Microsoft's: that nobody answers now opens nothing.
+                Err(Error::Transient(_) | Error::Throttled { .. })
+                    if cache.discovery.is_some() && age < KEEP_AT_MOST_MS => {}
+                fetched => fetched?,
+            }
         }
         let recently = |asked: i64| now - asked < AGAIN_MS;
         if !cache.keys.contains_key(kid) && !cache.asked_again_ms.is_some_and(recently) {

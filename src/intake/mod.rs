@@ -5,7 +5,7 @@
 //!
 //! # Map
 //! - [`tribe`]: may a webhook say so (pure). [`door`]: which secrets open an environment's door, kept
-//!   in memory so that a delivery costs no read.
+//!   in memory so that a delivery costs no read. [`replays`]: which deliveries came before.
 //! - [`graph`]: what Graph's items point at (pure). [`subscriptions`]: which `clientState` belongs to
 //!   whom, kept in memory for the same reason.
 //! - [`Intake`]: both in one, over the store.
@@ -14,6 +14,7 @@
 
 pub mod door;
 pub mod graph;
+pub mod replays;
 pub mod subscriptions;
 pub mod tribe;
 
@@ -97,6 +98,8 @@ pub struct Intake {
     pub doors: door::Doors,
     /// Graph's subscriptions.
     pub subscriptions: Arc<subscriptions::Subscriptions>,
+    /// Deliveries of late.
+    pub replays: replays::Replays,
 }
 
 impl Intake {
@@ -120,6 +123,9 @@ impl Intake {
         };
         meter::received("tribe", outcome, 1);
         let target = taken?;
+        if self.replays.came_before(body) {
+            meter::repeated();
+        }
         let now = self.clock.now_ms();
         self.keep(
             vec![NewHint {

@@ -1,10 +1,11 @@
 //! The HTTP form of the transport.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use url::Url;
 
+use super::fence::Fence;
 use super::transport::{Request, Response, Transport, TransportError};
 
 /// The longest time a connection may take to come about: enough for a slow handshake, short enough
@@ -67,6 +68,7 @@ pub struct HttpTransport {
     max_answer: usize,
     remote: reqwest::Client,
     loopback: reqwest::Client,
+    fence: Option<Fence>,
 }
 
 impl HttpTransport {
@@ -81,8 +83,34 @@ impl HttpTransport {
         user_agent: &str,
         max_answer: usize,
     ) -> Result<HttpTransport, BuildError> {
+        HttpTransport::build(allowed, user_agent, max_answer, None)
+    }
+
+    /// The same behind a fence: for origins that somebody else than the configuration chose.
+    ///
+    /// # Errors
+    /// As [`HttpTransport::new`].
+    pub fn fenced(
+        allowed: Vec<Origin>,
+        user_agent: &str,
+        max_answer: usize,
+        fence: Fence,
+    ) -> Result<HttpTransport, BuildError> {
+        HttpTransport::build(allowed, user_agent, max_answer, Some(fence))
+    }
+
+    fn build(
+        allowed: Vec<Origin>,
+        user_agent: &str,
+        max_answer: usize,
+        fence: Option<Fence>,
+    ) -> Result<HttpTransport, BuildError> {
         let builder = || {
-            reqwest::Client::builder()
+            let builder = match &fence {
+                Some(fence) => reqwest::Client::builder().dns_resolver(Arc::new(fence.clone())),
+                None => reqwest::Client::builder(),
+            };
+            builder
                 .user_agent(user_agent)
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
@@ -94,12 +122,14 @@ impl HttpTransport {
             max_answer,
             remote: builder().build()?,
             loopback: builder().no_proxy().build()?,
+            fence,
         })
     }
 
     fn client(&self, url: &Url) -> Result<&reqwest::Client, TransportError> {
         let origin = Origin::of(url)
             .filter(|origin| self.allowed.contains(origin))
+            .filter(|_| self.fence.as_ref().is_none_or(|fence| fence.may_open(url)))
             .ok_or(TransportError::ForeignOrigin)?;
         Ok(if origin.is_loopback() {
             &self.loopback

@@ -18,6 +18,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+use crate::telemetry::meter;
+
 /// How long a connection may take to send a request before it may have to make room: a client that
 /// opens one has something to say.
 const GRACE: Duration = Duration::from_millis(50);
@@ -91,7 +93,7 @@ impl Seats {
         let left = GRACE.saturating_sub(oldest.get().since.elapsed());
         if left.is_zero() {
             oldest.remove().leave.notify_one();
-            metrics::counter!("tribelink_connections_sent_away_total").increment(1);
+            meter::sent_away();
             return GRACE;
         }
         left

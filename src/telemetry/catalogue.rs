@@ -138,6 +138,10 @@ pub const ALERTS: &str = "tribelink_alerts";
 pub const CENSUS: &str = "tribelink_census_timestamp_seconds";
 /// Requests without a right token.
 pub const DENIED: &str = "tribelink_api_denied_total";
+/// Deliveries that came before.
+pub const REPEATED: &str = "tribelink_webhooks_repeated_total";
+/// Connections that made room.
+pub const SENT_AWAY: &str = "tribelink_connections_sent_away_total";
 /// Which build.
 pub const BUILD_INFO: &str = "tribelink_build_info";
 /// Memory.
@@ -276,6 +280,16 @@ pub const ALL: &[Metric] = &[
         CENSUS,
         &[],
         "When the gauges were last read of the database, as Unix time.",
+    ),
+    counter(
+        REPEATED,
+        &[],
+        "Authentic deliveries of Tribe that came before, byte by byte: a second attempt, or a replay.",
+    ),
+    counter(
+        SENT_AWAY,
+        &[],
+        "Connections without a whole request that made room for others.",
     ),
     counter(
         DENIED,

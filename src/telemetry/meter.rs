@@ -92,6 +92,8 @@ fn source_name(source: Source) -> &'static str {
 pub(super) fn open() {
     counter!(name::LOOKUPS_REFUSED).increment(0);
     counter!(name::DENIED).increment(0);
+    counter!(name::REPEATED).increment(0);
+    counter!(name::SENT_AWAY).increment(0);
     gauge!(name::REPLICAS).set(1.0);
     for remote in Remote::ALL {
         counter!(name::THROTTLED, "remote" => remote.name()).increment(0);
@@ -132,6 +134,16 @@ pub(super) fn called(remote: Remote, endpoint: &'static str, status: Option<u16>
 /// A hint from outside was judged.
 pub fn received(source: &'static str, outcome: &'static str, by: usize) {
     counter!(name::HINTS_RECEIVED, "source" => source, "outcome" => outcome).increment(by as u64);
+}
+
+/// A delivery came before.
+pub fn repeated() {
+    counter!(name::REPEATED).increment(1);
+}
+
+/// A connection made room for another one.
+pub fn sent_away() {
+    counter!(name::SENT_AWAY).increment(1);
 }
 
 /// A delivery was answered.

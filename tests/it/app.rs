@@ -135,6 +135,7 @@ impl TestApp {
             wake: wake.clone(),
             doors: Doors::new(store.clone(), vault.clone(), clock.clone(), configured),
             subscriptions,
+            replays: Default::default(),
         });
         let token = |name: &str, role| AdminToken {
             name: name.to_owned(),

@@ -69,6 +69,7 @@ impl Microsoft {
                 200,
                 &json!({"issuer": issuer(), "jwks_uri": seen.here(&format!("/{TENANT}/discovery/v2.0/keys"))}),
             ),
+            "/discovery/v2.0/keys" if self.keys.lock().unwrap().is_null() => status(503),
             "/discovery/v2.0/keys" => json(200, &json!({"keys": *self.keys.lock().unwrap()})),
             "/oauth2/v2.0/token" => json(
                 200,
@@ -237,6 +238,31 @@ async fn new_keys_are_fetched_once_and_not_too_often() {
         refused("kid"),
         "the old key is gone"
     );
+}
+
+#[tokio::test]
+async fn while_the_keys_cannot_be_had_the_former_ones_count_for_a_time() {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    let (microsoft, server) = microsoft().await;
+    let clock = StillClock::new();
+    let platform = platform(&server, &clock, secret());
+    let mut lasting = claims();
+    lasting["exp"] = json!(lasting["exp"].as_i64().unwrap() + 10 * 24 * 3_600);
+    *microsoft.id_token.lock().unwrap() = sign(0, "one", &lasting);
+    exchange(&platform).await.unwrap();
+    *microsoft.keys.lock().unwrap() = Value::Null;
+    clock.advance(2 * DAY_MS);
+    exchange(&platform).await.unwrap();
+    assert_eq!(server.calls_to("/keys").len(), 2, "they were asked for");
+    // A key that nobody published stays unknown, whatever can be reached.
+    *microsoft.id_token.lock().unwrap() = sign(1, "two", &lasting);
+    assert!(exchange(&platform).await.is_err());
+    *microsoft.id_token.lock().unwrap() = sign(0, "one", &lasting);
+    clock.advance(DAY_MS);
+    assert!(matches!(
+        exchange(&platform).await.err(),
+        Some(Error::Transient(_) | Error::Throttled { .. })
+    ));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use tribelink::remote::{Request, Transport as _, TransportError};
+use tribelink::remote::{Fence, HttpTransport, Origin, Request, Transport as _, TransportError};
 use url::Url;
 
 use crate::clients_server::{Server, status, transport, with_header};
@@ -107,5 +107,36 @@ async fn an_answer_is_read_up_to_its_cap() {
         assert_eq!(whole.body.len(), 100);
         let longer = transport.send(get(&url(101), LONG)).await;
         assert!(matches!(longer, Err(TransportError::NoAnswer(_))));
+    }
+}
+
+#[tokio::test]
+async fn behind_a_fence_no_machine_beside_this_one_is_reached() {
+    let own = Server::start(|_| status(200)).await;
+    let mut by_name = own.url.clone();
+    by_name.set_host(Some("localhost")).unwrap();
+    let origins = || {
+        [&own.url, &by_name]
+            .map(|url| Origin::of(url).unwrap())
+            .to_vec()
+    };
+    let fenced = |allowed: fn(std::net::IpAddr) -> bool| {
+        let fence = Fence::new(std::sync::Arc::new(allowed));
+        HttpTransport::fenced(origins(), "tribelink-test", 1024, fence).unwrap()
+    };
+    let shut = fenced(|_| false);
+    let refused = shut.send(get(&own.url, LONG)).await.err();
+    assert_eq!(refused, Some(TransportError::ForeignOrigin));
+    // The name is resolved, and what it leads to is not connected to.
+    let refused = shut.send(get(&by_name, LONG)).await.err();
+    assert!(
+        matches!(refused, Some(TransportError::NotSent(_))),
+        "{refused:?}"
+    );
+    assert_eq!(own.calls().len(), 0);
+
+    let open = fenced(|address| address.is_loopback());
+    for url in [&own.url, &by_name] {
+        assert_eq!(open.send(get(url, LONG)).await.unwrap().status, 200);
     }
 }

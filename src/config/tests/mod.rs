@@ -206,6 +206,7 @@ fn bad_values_are_refused_under_their_keys() {
         ("server.max_connections", "0"),
         ("server.instance", "a b"),
         ("server.trusted_proxies", "proxy"),
+        ("server.private_networks", "inside"),
         ("server.rate_limit", "-1"),
         ("database.url", "mysql://a"),
         ("security.admin_token", "two words"),
