@@ -40,5 +40,6 @@ mod docs;
 mod fakes;
 mod keys;
 mod metrics;
+mod page;
 mod service;
 mod store;

@@ -22,6 +22,7 @@ mod lost_hints;
 mod rules_care;
 mod rules_fields;
 mod rules_life;
+mod shadow;
 mod two_users;
 mod undo;
 mod world;
