@@ -18,7 +18,7 @@ use crate::{
     config::Role,
     graph::{Authorize, openid::Ask},
     random, remote,
-    sealed::{Proof, sha256},
+    sealed::{Proof, hex, sha256},
     store::Purpose,
     tribe::Employee,
 };
@@ -144,7 +144,10 @@ impl Activation {
             .find_map(|claim| claims.get(*claim).and_then(Value::as_str));
         let former = self.former(cookies);
         let name = name.unwrap_or("administrator");
-        Ok(self.enter(name, Some(role), None, former).await?)
+        // Names and addresses do not belong into a log: it knows who it is by a digest.
+        let subject = claims.get("sub").and_then(Value::as_str).unwrap_or(name);
+        let known_as = format!("openid/{}", &hex(&sha256(subject.as_bytes()))[..12]);
+        Ok(self.enter(name, known_as, Some(role), None, former).await?)
     }
 
     /// Begins an employee's sign-in: at Tribe, where an application for it is set up, else at
@@ -203,8 +206,9 @@ impl Activation {
         let address = super::mailbox::address_of(&employee);
         let name = employee.name.as_deref().or(address).unwrap_or("employee");
         let former = self.former(cookies);
+        let known_as = format!("employee/{}", employee.id);
         let who = Some((environment, employee.id));
-        Ok(self.enter(name, None, who, former).await?)
+        Ok(self.enter(name, known_as, None, who, former).await?)
     }
 
     /// The employee whose address the configured tenant vouches for.

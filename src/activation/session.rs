@@ -24,6 +24,8 @@ const TOUCH_MS: i64 = 60_000;
 pub struct Session {
     /// How the page greets them.
     pub name: String,
+    /// How the log knows them: a token's name, or a pseudonym.
+    pub known_as: String,
     /// What they may do over the admin API, by the role's word.
     role: Option<String>,
     /// Which employee they are, and of which environment.
@@ -66,6 +68,7 @@ impl Activation {
     pub async fn enter(
         &self,
         name: &str,
+        known_as: String,
         role: Option<Role>,
         employee: Option<(EnvironmentId, EmployeeId)>,
         former: Option<&str>,
@@ -76,6 +79,7 @@ impl Activation {
         let now = self.clock.now_ms();
         let session = Session {
             name: name.to_owned(),
+            known_as,
             role: role.map(|role| role.name().to_owned()),
             employee,
             csrf: random::token(self.random.as_ref()),

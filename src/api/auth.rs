@@ -53,8 +53,10 @@ pub async fn authenticate(
         }
     };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let name = caller.as_ref().map_or("employee", |caller| &caller.name);
-    let name = name.to_owned();
+    let session = request.extensions().get::<Session>();
+    let name = caller.as_ref().map(|caller| caller.name.clone());
+    let name = name.or_else(|| session.map(|session| session.known_as.clone()));
+    let name = name.unwrap_or_default();
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);
     }
@@ -83,7 +85,7 @@ async fn identify(api: &Api, request: &mut Request) -> Result<Option<Caller>, Pr
         ));
     }
     let caller = session.role().map(|role| Caller {
-        name: session.name.clone(),
+        name: session.known_as.clone(),
         role,
     });
     request.extensions_mut().insert(session);

@@ -179,7 +179,13 @@ pub async fn by_token(
     let former = of(&api, &headers).await?.map(|(token, _)| token);
     let entered = api
         .activation
-        .enter(&caller.name, Some(caller.role), None, former.as_deref())
+        .enter(
+            &caller.name,
+            format!("page/{}", caller.name),
+            Some(caller.role),
+            None,
+            former.as_deref(),
+        )
         .await?;
     let body = Json(view(&api, Some(entered.session)));
     Ok(with_cookie(body.into_response(), &entered.cookie))

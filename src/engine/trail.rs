@@ -56,8 +56,8 @@ impl Subject<'_> {
         Change::AddAudit(Box::new(line))
     }
 
-    /// What an undo did not bring back.
-    pub(crate) fn spared(&self, rule: Rule, note: &str, fields: Vec<Field>) -> Change {
+    /// What was not written, and why; fields without values.
+    pub(crate) fn noted(&self, rule: Rule, note: &str, fields: Vec<Field>) -> Change {
         let mut line = self.line(rule, AuditDirection::None);
         line.note = Some(note.to_owned());
         line.fields = fields;

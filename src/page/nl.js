@@ -166,6 +166,10 @@ export const patterns = [
   [/^(\d+) of (\d+) contacts of one user would be unlinked or lose a value at once; look at them, then release the user$/, (n, all) => `${n} van ${all} contacten van één gebruiker zouden tegelijk losgekoppeld worden of een waarde verliezen; bekijk ze en geef de gebruiker vrij`],
   [/^undo of (\d+): spared, (.*)$/, (id, why) => `terugdraaien van ${id}: gespaard, ${told(why)}`],
   [/^undo of (\d+) and (\d+) before it: spared, (.*)$/, (id, n, why) => `terugdraaien van ${id} en ${n} ervoor: gespaard, ${told(why)}`],
+  [/^shadow: would create$/, () => 'schaduw: zou een contact maken'],
+  [/^shadow: would adopt$/, () => 'schaduw: zou een contact overnemen'],
+  [/^shadow: would end the link$/, () => 'schaduw: zou de koppeling beëindigen'],
+  [/^shadow: would write to (Tribe|Outlook)$/, (side) => `schaduw: zou naar ${side} schrijven`],
   [/^undo of (\d+)$/, (id) => `terugdraaien van ${id}`],
   [/^undo of (\d+) and (\d+) before it$/, (id, n) => `terugdraaien van ${id} en ${n} ervoor`],
 ];

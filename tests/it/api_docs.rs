@@ -136,7 +136,10 @@ async fn the_page_and_its_style_are_served() {
     let app = TestApp::new().await;
     let page = app.ask(Method::GET, "/", "", None).await.is(200);
     assert!(page.text().contains("/openapi.yaml"));
-    assert!(!page.text().contains("<style") && !page.text().contains("<script"));
+    let text = page.text();
+    let scripts = text.matches("<script").count();
+    let own = text.matches("<script type=\"module\" src=\"/assets/").count();
+    assert!(!text.contains("<style") && scripts == own, "nothing is inline");
     let css = app
         .ask(Method::GET, "/assets/page.css", "", None)
         .await

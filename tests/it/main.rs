@@ -43,6 +43,7 @@ mod fakes;
 mod fuzz;
 mod keys;
 mod metrics;
+mod page;
 mod reliability;
 mod service;
 mod store;

@@ -27,6 +27,7 @@ mod rest;
 mod rules_care;
 mod rules_fields;
 mod rules_life;
+mod shadow;
 mod together;
 mod two_users;
 mod undo;

@@ -19,6 +19,7 @@ use super::{
     case::{Case, End},
     graph, limited,
     pass::BATCH,
+    shadow::{SHADOW, would},
 };
 use crate::{
     crash,
@@ -46,7 +47,8 @@ impl Job<'_> {
     pub(super) async fn execute(&mut self, cases: &mut [Case]) -> Result<(), Error> {
         if self.engine.settings.shadow {
             for case in cases.iter_mut().filter(|case| case.end.is_none()) {
-                case.plan = None;
+                let lines = case.plan.take().map(|plan| would(&plan));
+                self.tell(case, lines.unwrap_or_default()).await?;
                 case.end = Some(End::Done);
             }
             return Ok(());
@@ -279,6 +281,8 @@ impl Job<'_> {
         stamp: bool,
     ) -> Result<(), Error> {
         if self.engine.settings.shadow {
+            let line = (rule, format!("{SHADOW}: would adopt"), Vec::new());
+            self.tell(case, vec![line]).await?;
             case.end = Some(End::Done);
             return Ok(());
         }

@@ -7,7 +7,7 @@
 //!   came of it. [`brake`]: counts before a large pass.
 //! - [`listing`]: the whole mailbox, with stamps. [`delta`]: what changed since the cursor.
 //! - [`begin`]: first sync, resync, sweep. [`preview`]: what the first sync would do.
-//! - [`care`]: subscription and chores. [`undo`]: what goes back.
+//! - [`care`]: subscription and chores. [`undo`]: what goes back. [`shadow`]: what would be done.
 
 mod begin;
 mod brake;
@@ -21,6 +21,7 @@ mod pass;
 mod people;
 mod preview;
 mod record;
+mod shadow;
 mod undo;
 
 use std::{sync::Arc, time::Duration};

@@ -102,7 +102,7 @@ impl Job<'_> {
             .into_iter()
             .map(|(why, fields)| {
                 let note = format!("{note}: spared, {}", why.words());
-                subject.spared(Rule::R15, &note, fields)
+                subject.noted(Rule::R15, &note, fields)
             })
             .collect()
     }
