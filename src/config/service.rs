@@ -369,6 +369,8 @@ pub struct Telemetry {
     pub log_filter: String,
     /// Who may read `/metrics`.
     pub metrics_access: MetricsAccess,
+    /// The collector of traces; `None`: no traces.
+    pub otlp_url: Option<Url>,
 }
 
 impl Telemetry {
@@ -389,10 +391,12 @@ impl Telemetry {
                 .map_err(|error| format!("is no log filter: {error}"))
         });
         let metrics_access = reader.need("telemetry.metrics_access", value::choice(ACCESS));
+        let otlp_url = reader.optional("telemetry.otlp_url", value::origin);
         Some(Telemetry {
             log_format: log_format?,
             log_filter: log_filter?,
             metrics_access: metrics_access?,
+            otlp_url: otlp_url?,
         })
     }
 }

@@ -136,6 +136,8 @@ pub const ALERTS: &str = "tribelink_alerts";
 pub const CENSUS: &str = "tribelink_census_timestamp_seconds";
 /// Requests without a right token.
 pub const DENIED: &str = "tribelink_api_denied_total";
+/// Spans.
+pub const SPANS: &str = "tribelink_spans_total";
 /// Which build.
 pub const BUILD_INFO: &str = "tribelink_build_info";
 /// Memory.
@@ -279,6 +281,7 @@ pub const ALL: &[Metric] = &[
         &[],
         "Requests to the admin API without a right token.",
     ),
+    counter(SPANS, &["outcome"], "Spans for the collector of traces."),
     gauge(
         BUILD_INFO,
         &["version", "revision"],

@@ -8,7 +8,8 @@
 //! - [`backup`]: copies, and what a service does that starts from one.
 //! - [`docs`]: what the pages name is there.
 //! - [`metrics`]: what a running service exports, against its catalogue and its documentation.
-//! - [`service`]: a running service for those two.
+//! - [`service`]: a running service for those that need one.
+//! - [`traces`]: what a collector gets.
 //! - [`store`]: one contract suite over every store.
 
 #![expect(
@@ -39,3 +40,4 @@ mod fakes;
 mod metrics;
 mod service;
 mod store;
+mod traces;
