@@ -7,6 +7,7 @@
 //! - [`demo`]: the program's own story, as its users start it.
 //! - [`backup`]: copies, and what a service does that starts from one.
 //! - [`docs`]: what the pages name is there.
+//! - [`doctor`]: what it says beside a running service.
 //! - [`metrics`]: what a running service exports, against its catalogue and its documentation.
 //! - [`service`]: a running service for those that need one.
 //! - [`traces`]: what a collector gets.
@@ -36,6 +37,7 @@ mod clients_tribe_tokens;
 mod connect;
 mod demo;
 mod docs;
+mod doctor;
 mod fakes;
 mod metrics;
 mod service;
