@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tribelink_plan::ids::EnvironmentId;
 
 use crate::{
-    activation::{self, Activation, tokens::Keeper},
+    activation::{self, Activation, enter, tokens::Keeper},
     api::{self, Api},
     clock::{Clock, SystemClock},
     config::{Config, Credential, Database},
@@ -24,6 +24,7 @@ use crate::{
     graph::{
         Outlook, SignIn,
         client::Client as GraphClient,
+        openid::{self, OpenId},
         sign_in::{self, Certificate, Platform},
     },
     intake::{Intake, door::Doors, subscriptions::Subscriptions},
@@ -33,6 +34,7 @@ use crate::{
     server::{self, Limits, limit::limited},
     store::{
         self, Change, Environment, Guard, Store,
+        postgres::{self, PostgresStore},
         sqlite::{self, SqliteStore},
     },
     telemetry::{
@@ -62,9 +64,6 @@ pub enum Error {
     /// The database cannot be used.
     #[error("database: {0}")]
     Store(#[from] store::Error),
-    /// This database is not built in.
-    #[error("database.url must begin with sqlite:; this version has no other database")]
-    Database,
     /// No key seals what is kept.
     #[error(
         "security.encryption_keys is missing; make a key with `tribelink keys new`, and keep it outside the database"
@@ -115,14 +114,15 @@ pub struct App {
 /// Opens the database that the configuration names.
 ///
 /// # Errors
-/// It cannot be opened or is of another kind than this version has.
+/// It cannot be reached or opened.
 pub async fn open_store(database: &Database) -> Result<Arc<dyn Store>, Error> {
     let url = database.url.expose_secret();
-    if !url.starts_with("sqlite:") {
-        return Err(Error::Database);
+    if url.starts_with("sqlite:") {
+        let opened = SqliteStore::open(url, sqlite::Settings::default()).await?;
+        crash::point("store-opened");
+        return Ok(Arc::new(opened));
     }
-    let opened = SqliteStore::open(url, sqlite::Settings::default()).await?;
-    crash::point("store-opened");
+    let opened = PostgresStore::open(url, postgres::Settings::default()).await?;
     Ok(Arc::new(opened))
 }
 
@@ -197,6 +197,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
     let vault = Arc::new(Vault::new(ring, Arc::clone(&random)));
     ensure_environment(store.as_ref(), &vault, random.as_ref(), clock.now_ms()).await?;
     let scheduler = Arc::new(Scheduler::default());
+    let given = transport.clone();
     let microsoft = microsoft_transport(config, transport.clone())?;
     let sign_in = Arc::new(platform(
         config,
@@ -232,6 +233,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
         outlook: Arc::clone(&outlook) as _,
         wake: Arc::clone(&scheduler) as _,
         subscriptions: Arc::clone(&subscriptions),
+        login: login(config, &crms, given, Arc::clone(&clock))?,
         settings: activation::Settings {
             lease: config.worker.lease,
             ..activation::Settings::new(config.server.public_url.clone())
@@ -279,6 +281,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
             subscriptions,
         }),
         explainer: Arc::new(Explain::new(Arc::clone(&engine))),
+        cards: Arc::new(Explain::new(Arc::clone(&engine))),
         metrics,
         draining: Arc::clone(&draining),
         settings: api::Settings {
@@ -286,6 +289,8 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
             max_body: config.server.max_body,
             tokens: config.security.tokens(),
             metrics_access: config.telemetry.metrics_access,
+            shadow: config.sync.shadow,
+            in_force: config.in_force(),
         },
     });
     Ok(App {
@@ -410,9 +415,12 @@ async fn ensure_environment(
     now_ms: i64,
 ) -> Result<(), Error> {
     let id = EnvironmentId::from(DEFAULT_ENVIRONMENT);
-    if let Some(known) = store.environment(&id).await? {
+    let known = store.environments().await?;
+    for environment in &known {
         // A lost key fails here, at start, rather than as a million edits.
-        FingerprintKey::open(vault, &id, &known.fingerprint_key)?;
+        FingerprintKey::open(vault, &environment.id, &environment.fingerprint_key)?;
+    }
+    if known.iter().any(|environment| environment.id == id) {
         return Ok(());
     }
     let fresh = Environment {
@@ -471,6 +479,49 @@ fn platform(
     };
     Platform::new(settings, transport, clock, random, Arc::new(CountCalls))
         .map_err(|error| refused(&error))
+}
+
+/// How people sign in to the page.
+fn login(
+    config: &Config,
+    crms: &Clients,
+    transport: Option<Arc<dyn Transport>>,
+    clock: Arc<dyn Clock>,
+) -> Result<activation::Login, Error> {
+    let refused = |error: &dyn std::fmt::Display| Error::Config(format!("login: {error}"));
+    let openid = match &config.login.openid {
+        None => None,
+        Some(settings) => {
+            let transport = match transport {
+                Some(transport) => transport,
+                None => {
+                    let origins = settings.origins.iter().chain([&settings.issuer]);
+                    let allowed = origins.filter_map(Origin::of).collect();
+                    let made = HttpTransport::new(allowed, crms::USER_AGENT, MAX_ANSWER);
+                    Arc::new(made.map_err(|error| refused(&error))?)
+                }
+            };
+            let issuer = openid::Settings {
+                issuer: settings.issuer.clone(),
+                client_id: settings.client_id.clone(),
+                client_secret: settings.client_secret.clone(),
+                scope: settings.scope.clone(),
+            };
+            let roles = enter::Roles {
+                claim: settings.claim.clone(),
+                values: settings.roles.clone(),
+            };
+            let openid = OpenId::new(issuer, transport, clock, Arc::new(CountCalls));
+            Some((openid, roles))
+        }
+    };
+    let tribe = crms.employee_sign_in(config.tribe.login.as_ref());
+    Ok(activation::Login {
+        openid,
+        tribe: tribe.map_err(|error| refused(&error))?,
+        idle: config.login.idle,
+        absolute: config.login.absolute,
+    })
 }
 
 fn configured(config: &Config) -> Configured {

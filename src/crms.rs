@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     str::FromStr as _,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,8 +28,8 @@ use crate::{
         client::{self, Client, ReadMode},
         names::{Names, Path, PersonSet},
         sign_in::{
-            Application, AuthorizationCode, ClientCredentials, OneToken, SaveTokens, TokenSource,
-            Tokens,
+            Application, AuthorizationCode, ClientCredentials, EmployeeSignIn, OneToken,
+            SaveTokens, TokenSource, Tokens,
         },
     },
     vault::{Vault, column},
@@ -66,6 +69,8 @@ pub struct Clients {
     transport: Option<Arc<dyn Transport>>,
     /// Each with the settings it was made from.
     made: Mutex<HashMap<EnvironmentId, Made>>,
+    /// This replica's share of the calls in flight; 0: all of them.
+    in_flight: AtomicUsize,
 }
 
 /// A configured name cannot be used.
@@ -119,6 +124,7 @@ impl Clients {
             observer,
             transport,
             made: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
         })
     }
 
@@ -206,6 +212,33 @@ impl Clients {
         )
     }
 
+    /// The application that employees of the environment `default` sign in to, where there is one.
+    ///
+    /// # Errors
+    /// [`remote::Error::Application`]: the configuration must be mended.
+    pub fn employee_sign_in(
+        &self,
+        login: Option<&(String, SecretString)>,
+    ) -> Result<Option<EmployeeSignIn>, remote::Error> {
+        let Some((id, secret)) = login else {
+            return Ok(None);
+        };
+        let recipe = self.default.clone();
+        let transport = self.transport_to(&[&recipe.api_url, &recipe.auth_url])?;
+        let application = Application::new(
+            &recipe.auth_url,
+            id,
+            secret,
+            "read",
+            Arc::clone(&transport),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.observer),
+        );
+        let own = self.application(&recipe, &transport);
+        let client = self.client(recipe, transport, Arc::new(ClientCredentials::new(own)));
+        Ok(Some(EmployeeSignIn::new(application, client)))
+    }
+
     fn kept(&self, environment: &EnvironmentId) -> Kept {
         Kept {
             environment: environment.clone(),
@@ -221,12 +254,16 @@ impl Clients {
         transport: Arc<dyn Transport>,
         tokens: Arc<dyn TokenSource>,
     ) -> Client {
-        let settings = client::Settings {
+        let mut settings = client::Settings {
             read: recipe.read,
             names: recipe.names,
             write_timeout: self.write_timeout,
             ..client::Settings::new(recipe.api_url)
         };
+        match self.in_flight.load(Ordering::Relaxed) {
+            0 => {}
+            share => settings.in_flight = share,
+        }
         Client::new(
             settings,
             transport,
@@ -267,6 +304,14 @@ impl Clients {
 
 #[async_trait]
 impl Crms for Clients {
+    fn set_in_flight(&self, calls: usize) {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        self.in_flight.store(calls, Ordering::Relaxed);
+        for (_, crm) in made.values() {
+            crm.set_in_flight(calls);
+        }
+    }
+
     async fn crm(
         &self,
         environment: &EnvironmentId,

@@ -36,6 +36,7 @@ pub mod intake;
 pub mod ports;
 pub mod random;
 pub mod remote;
+pub mod rotation;
 pub mod sealed;
 pub mod server;
 pub mod store;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Serialize;
 use tribelink_plan::{
+    field::{Direction, Field},
     ids::{EnvironmentId, PersonId, UserId},
+    link::LinkState,
     rule::Rule,
 };
 use url::Url;
@@ -58,6 +60,12 @@ pub trait Crms: Send + Sync {
     async fn crm(&self, environment: &EnvironmentId)
     -> Result<Option<Arc<dyn Crm>>, remote::Error>;
 
+    /// How many calls may be in flight at each environment from this process, from now on: its share
+    /// of what Tribe bears.
+    fn set_in_flight(&self, calls: usize) {
+        let _ = calls;
+    }
+
     /// Where an administrator's browser goes to connect an environment by authorization code.
     ///
     /// # Errors
@@ -95,6 +103,48 @@ pub trait Explainer: Send + Sync {
         user: &User,
         person: PersonId,
     ) -> Result<Option<Explanation>, remote::Error>;
+}
+
+/// Reads both cards of a person, as they stand now.
+#[async_trait]
+pub trait Cards: Send + Sync {
+    /// Both cards; `None` when Tribe has no such person and there is no link.
+    ///
+    /// # Errors
+    /// A remote could not be read; safe to repeat when [`remote::Error::is_passing`].
+    async fn cards(
+        &self,
+        user: &User,
+        person: PersonId,
+    ) -> Result<Option<BothCards>, remote::Error>;
+}
+
+/// Both cards of a person, field by field. No `Debug`: it holds personal values.
+pub struct BothCards {
+    /// The link's state; `None`: there is no link.
+    pub link: Option<LinkState>,
+    /// Whether Tribe has the person.
+    pub in_tribe: bool,
+    /// Whether Outlook was read, and has the contact.
+    pub in_outlook: Option<bool>,
+    /// The fields of the card.
+    pub fields: Vec<CardField>,
+}
+
+/// One field on both sides.
+pub struct CardField {
+    /// Which.
+    pub field: Field,
+    /// What Tribe shows.
+    pub tribe: Option<String>,
+    /// What Outlook shows.
+    pub outlook: Option<String>,
+    /// Whether Tribe shows what it showed when both were last in step; `None`: never known.
+    pub tribe_stands: Option<bool>,
+    /// The same for Outlook.
+    pub outlook_stands: Option<bool>,
+    /// Which way the field travels.
+    pub direction: Direction,
 }
 
 /// Why a person is, or is not, in a user's Outlook.

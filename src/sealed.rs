@@ -29,6 +29,9 @@ pub struct FieldChange {
     pub after: Option<String>,
     /// What the other side had meant instead, where R6 decided against it.
     pub lost: Option<String>,
+    /// What stood there before could not be read: `before` is no emptiness.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
 }
 
 /// The values of an audit line.

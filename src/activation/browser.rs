@@ -131,15 +131,16 @@ impl Activation {
         }
     }
 
-    /// Binds a sign-in with this state, begun from the link with this token, to a browser.
+    /// Binds a sign-in with this state, begun from the link with this token where there was one, to a
+    /// browser.
     pub(super) async fn bind(
         &self,
         state: &str,
         purpose: Purpose,
         mut proof: Proof,
-        token: &str,
+        link: Option<&str>,
     ) -> Result<Cookie, Error> {
-        proof.invite = Some(hex(&sha256(token.as_bytes())));
+        proof.invite = link.map(|token| hex(&sha256(token.as_bytes())));
         let browser = random::token(self.random.as_ref());
         let bound = Some(sha256(browser.as_bytes()));
         let expires_ms = self.clock.now_ms() + SIGN_IN_MS;
@@ -210,7 +211,7 @@ impl Activation {
         )
     }
 
-    fn is_https(&self) -> bool {
+    pub(super) fn is_https(&self) -> bool {
         self.settings.public_url.scheme() == "https"
     }
 

@@ -131,7 +131,7 @@ impl Activation {
         let authorize = self.crms.authorize_url(&environment, &state, &callback);
         let authorize = authorize.await?;
         let purpose = Purpose::Connect(environment);
-        let cookie = self.bind(&state, purpose, link.proof, token).await?;
+        let cookie = self.bind(&state, purpose, link.proof, Some(token)).await?;
         Ok(Begun { authorize, cookie })
     }
 

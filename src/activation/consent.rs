@@ -135,7 +135,7 @@ impl Activation {
         };
         let authorize = self.authorize_url(&state, &proof, link.proof.login_hint.as_deref())?;
         let purpose = Purpose::Consent(user.id);
-        let cookie = self.bind(&state, purpose, proof, token).await?;
+        let cookie = self.bind(&state, purpose, proof, Some(token)).await?;
         Ok(Begun { authorize, cookie })
     }
 
@@ -335,6 +335,7 @@ impl Activation {
             login_hint,
             redirect_uri: &self.settings.address(CALLBACK),
             prompt: None,
+            identity_only: false,
         };
         Ok(self.sign_in.authorize_url(&authorize)?)
     }

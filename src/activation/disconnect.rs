@@ -209,6 +209,7 @@ impl Activation {
             fields: Vec::new(),
             values: None,
             note: Some(note.to_owned()),
+            pass: 0,
         }
     }
 

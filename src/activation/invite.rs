@@ -74,11 +74,11 @@ impl Activation {
                 .user_of(&activate.environment, employee.id)
                 .await?;
             let created = known.is_none();
-            let user = match known {
+            let user = match &known {
                 None => self.invited(&activate, &employee, page.clone()),
-                Some(known) => self.wished(known, &activate, page.clone())?,
+                Some(known) => self.wished(known.clone(), &activate, page.clone())?,
             };
-            match self.keep(created, &user).await {
+            match self.keep(known.as_ref(), &user).await {
                 Err(Error::Changed) => continue,
                 kept => kept?,
             }
@@ -103,7 +103,8 @@ impl Activation {
     /// [`Error::NotFound`]; [`Error::Refused`] with R20 after a disconnect; [`Error::Invalid`] for a
     /// text that is no address. [`Error::Remote`] and [`Error::Store`] are safe to repeat.
     pub async fn invite(&self, id: UserId, allow_mailbox: Option<&str>) -> Result<Link, Error> {
-        let mut user = self.user(id).await?;
+        let read = self.user(id).await?;
+        let mut user = read.clone();
         transition::step(user.state, user.resume_state, Command::Invite)?;
         if let Some(address) = allow_mailbox {
             if !is_address(address) {
@@ -112,7 +113,7 @@ impl Activation {
             let address = SecretString::from(address.trim());
             let row = user_row(id);
             user.allow_mailbox = Some(self.vault.seal_text(column::ALLOW_MAILBOX, &row, &address));
-            self.keep(false, &user).await?;
+            self.keep(Some(&read), &user).await?;
         }
         let hint = match self.login_hint(&user, None)? {
             Some(hint) => Some(hint),
@@ -194,31 +195,29 @@ impl Activation {
         Ok(user)
     }
 
-    /// Keeps a new user, or a known one when its state is still what led here.
-    async fn keep(&self, created: bool, user: &User) -> Result<(), Error> {
-        let mut changes = Vec::new();
-        if !created {
-            let stored = self.user(user.id).await?;
-            if stored == *user {
-                return Ok(());
-            }
-            // Only a disconnected user is moved here; every other keeps the state it was read in.
-            let from = match user.state {
-                UserState::Invited if stored.state == UserState::Disconnected => stored.state,
-                state => state,
-            };
-            changes.push(Change::MoveUser {
-                id: user.id,
-                from,
-                to: user.state,
-                resume_state: None,
-                reason: user.reason.clone(),
-            });
-            if from != user.state {
-                changes.push(Change::ClearAlert(left_alert(user.id)));
-            }
+    /// Keeps a new user, or what is wished of a known one as it was read, when its state is still
+    /// what led here.
+    async fn keep(&self, read: Option<&User>, user: &User) -> Result<(), Error> {
+        let Some(read) = read else {
+            let put = Change::PutUser(Box::new(user.clone()));
+            return self.commit(vec![put]).await;
+        };
+        // The user may be worked on meanwhile: without a wish its row is left to the worker.
+        if read == user {
+            return Ok(());
         }
-        changes.push(Change::PutUser(Box::new(user.clone())));
+        let stored = self.user(user.id).await?;
+        let mut changes = vec![Change::MoveUser {
+            id: user.id,
+            from: read.state,
+            to: user.state,
+            resume_state: None,
+            reason: user.reason.clone(),
+        }];
+        if read.state != user.state {
+            changes.push(Change::ClearAlert(left_alert(user.id)));
+        }
+        changes.push(Change::PutUser(Box::new(with_wishes(stored, user))));
         self.commit(changes).await
     }
 
@@ -288,6 +287,19 @@ fn is_address(text: &str) -> bool {
             .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
 }
 
+/// The row as it is stored now, with what an activation may change of it.
+fn with_wishes(stored: User, wished: &User) -> User {
+    User {
+        state: wished.state,
+        resume_state: wished.resume_state,
+        reason: wished.reason.clone(),
+        allow_mailbox: wished.allow_mailbox.clone(),
+        return_to: wished.return_to.clone(),
+        start_on_consent: wished.start_on_consent,
+        ..stored
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -303,6 +315,49 @@ mod tests {
             person_email: Some("a@x.nl".to_owned()),
             former,
         }
+    }
+
+    /// A first sync never ended: an activation repeated while it ran put its progress back.
+    #[test]
+    fn what_an_activation_wishes_leaves_the_worker_s_columns_alone() {
+        let read = User {
+            id: tribelink_plan::ids::UserId(Uuid::from_u128(1)),
+            environment: EnvironmentId::from("default"),
+            employee: EmployeeId(Uuid::from_u128(2)),
+            state: UserState::NeedsConsent,
+            resume_state: UserState::FirstSync,
+            reason: None,
+            identity: None,
+            mailbox: None,
+            allow_mailbox: None,
+            return_to: None,
+            start_on_consent: false,
+            started: true,
+            created_ms: 1,
+            chores_due_ms: 2,
+            delta_ms: 3,
+            proven_ms: None,
+            progress: None,
+            throttled_until_ms: 0,
+            released: false,
+            brake_since_ms: 0,
+            braked: None,
+        };
+        let worked_on = User {
+            progress: Some((3, 20)),
+            delta_ms: 9,
+            released: true,
+            ..read.clone()
+        };
+        let wished = User {
+            start_on_consent: true,
+            ..read
+        };
+        let expected = User {
+            start_on_consent: true,
+            ..worked_on.clone()
+        };
+        assert_eq!(with_wishes(worked_on, &wished), expected);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //!   the opened link to saved tokens. [`browser`]: what links and sign-ins have in common.
 //! - [`command`]: start, pause, resume, resync, rebuild, release, preview. [`disconnect`]: R20 and R22.
 //! - [`connect`]: an administrator connects an environment by a sign-in at Tribe.
+//! - [`enter`]: signing in to the page. [`session`]: who is signed in.
 //! - [`tokens`]: the access token of a mailbox, for workers.
 //!
 //! A state is only ever changed by a commit that expects the state it was read in, so two of these
@@ -18,9 +19,11 @@ pub mod command;
 pub mod connect;
 pub mod consent;
 pub mod disconnect;
+pub mod enter;
 pub mod invite;
 pub mod mailbox;
 pub mod return_to;
+pub mod session;
 pub mod tokens;
 pub mod transition;
 
@@ -34,13 +37,13 @@ use url::Url;
 
 use crate::{
     clock::Clock,
-    graph::{Outlook, SignIn},
+    graph::{Outlook, SignIn, openid::OpenId},
     intake::subscriptions::Subscriptions,
     ports::{Crms, Wake},
     random::Random,
     remote,
     store::{self, Change, Guard, Lane, NewHint, Source, Store, Target, User},
-    tribe::Crm,
+    tribe::{Crm, sign_in::EmployeeSignIn},
     vault::{self, Vault},
 };
 
@@ -118,6 +121,30 @@ impl Settings {
     }
 }
 
+/// How people sign in to the page.
+pub struct Login {
+    /// Administrators: the issuer, and which claims give which role.
+    pub openid: Option<(OpenId, enter::Roles)>,
+    /// Employees at Tribe; `None`: they sign in at Microsoft.
+    pub tribe: Option<EmployeeSignIn>,
+    /// A session ends after so long without a request.
+    pub idle: Duration,
+    /// A session ends after so long whatever happens.
+    pub absolute: Duration,
+}
+
+impl Login {
+    /// Without an issuer and without an application at Tribe.
+    pub fn plain() -> Login {
+        Login {
+            openid: None,
+            tribe: None,
+            idle: Duration::from_secs(1_800),
+            absolute: Duration::from_secs(36_000),
+        }
+    }
+}
+
 /// The life of users, over store and ports.
 pub struct Activation {
     /// Where users are kept.
@@ -138,6 +165,8 @@ pub struct Activation {
     pub wake: Arc<dyn Wake>,
     /// What intake knows of subscriptions.
     pub subscriptions: Arc<Subscriptions>,
+    /// Signing in to the page.
+    pub login: Login,
     /// Configuration.
     pub settings: Settings,
 }

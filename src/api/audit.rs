@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use http::header;
 use serde::{Deserialize, Serialize};
 use tribelink_plan::{
     ids::{PersonId, UserId},
@@ -17,6 +22,7 @@ use super::{
     extract::Params,
     list::{List, Paging, time},
     problem::ProblemBody,
+    undo::{instant, undoable},
 };
 use crate::{
     sealed::{AuditValues, audit_row},
@@ -46,7 +52,8 @@ pub struct AuditField {
     "id": 4711, "at": "2026-11-24T10:14:03Z", "user_id": "01932f4e-6d2c-7a10-9f43-1c2b3a4d5e6f",
     "person_id": "b724d383-bb70-480a-b03d-512b9aaec15a", "contact_id": "AAkALg…", "rule": "R2",
     "direction": "to_outlook", "cause": "webhook", "note": null,
-    "fields": [{"name": "business_phone", "before": "+31 20 123 4567", "after": "+31 20 765 4321", "lost": null}]
+    "fields": [{"name": "business_phone", "before": "+31 20 123 4567", "after": "+31 20 765 4321", "lost": null}],
+    "undoable": true
 }))]
 pub struct AuditItem {
     /// Its number.
@@ -73,10 +80,12 @@ pub struct AuditItem {
     note: Option<String>,
     /// Which fields.
     fields: Vec<AuditField>,
+    /// Whether it can still be undone.
+    undoable: bool,
 }
 
 impl AuditItem {
-    fn of(api: &Api, caller: &Caller, line: AuditLine) -> Result<AuditItem, Problem> {
+    pub(super) fn of(api: &Api, caller: &Caller, line: AuditLine) -> Result<AuditItem, Problem> {
         let sealed = line.values.as_ref().filter(|_| caller.sees_values());
         let values = match sealed {
             None => AuditValues::new(),
@@ -95,6 +104,7 @@ impl AuditItem {
             }
         };
         Ok(AuditItem {
+            undoable: undoable(&line).is_ok(),
             id: line.id,
             at: time(line.at_ms),
             user_id: line.user.0,
@@ -106,6 +116,49 @@ impl AuditItem {
             contact_id: line.contact.map(|contact| contact.0),
             note: line.note,
         })
+    }
+}
+
+impl AuditItem {
+    /// One row of CSV for each field; one without fields for a change of a link.
+    fn rows(&self, text: &mut String) {
+        let person = self.person_id.map(|id| id.to_string());
+        let (id, user) = (self.id.to_string(), self.user_id.to_string());
+        let line = [
+            id.as_str(),
+            &self.at,
+            &user,
+            person.as_deref().unwrap_or_default(),
+            self.contact_id.as_deref().unwrap_or_default(),
+            self.rule,
+            self.direction,
+            self.cause,
+            self.note.as_deref().unwrap_or_default(),
+        ];
+        let mut row = |field: [&str; 4]| {
+            let cells: Vec<String> = line.iter().chain(&field).map(|cell| csv(cell)).collect();
+            text.push_str(&cells.join(","));
+            text.push_str("\r\n");
+        };
+        if self.fields.is_empty() {
+            row([""; 4]);
+        }
+        for field in &self.fields {
+            let value = |value: &'_ Option<String>| value.clone().unwrap_or_default();
+            let (before, after) = (value(&field.before), value(&field.after));
+            row([field.name, &before, &after, &value(&field.lost)]);
+        }
+    }
+}
+
+/// A cell of CSV. What a spreadsheet would run as a formula is led by an apostrophe.
+fn csv(cell: &str) -> String {
+    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let lead = if is_formula { "'" } else { "" };
+    let quoted = is_formula || cell.contains([',', '"', '\n', '\r']);
+    match quoted {
+        true => format!("\"{lead}{}\"", cell.replace('"', "\"\"")),
+        false => cell.to_owned(),
     }
 }
 
@@ -131,13 +184,67 @@ fn cause(source: Source) -> &'static str {
 }
 
 /// Which lines.
-#[derive(Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 pub struct Which {
-    user: Option<Uuid>,
+    pub(super) user: Option<Uuid>,
     person: Option<Uuid>,
     rule: Option<String>,
-    cursor: Option<String>,
-    limit: Option<usize>,
+    since: Option<String>,
+    until: Option<String>,
+    pub(super) cursor: Option<String>,
+    pub(super) limit: Option<usize>,
+}
+
+/// Most lines of an export.
+const MOST: usize = 100_000;
+
+/// Exports the audit as CSV
+///
+/// The filters of the list; one row for each field of each line, newest first, at most 100,000 lines.
+/// A value that a spreadsheet would take for a formula is led by an apostrophe.
+#[utoipa::path(
+    get, path = "/api/v1/audit.csv", operation_id = "audit_export", tag = "care",
+    params(
+        ("user" = Option<Uuid>, Query, description = "Only of this user"),
+        ("person" = Option<Uuid>, Query, description = "Only of this person"),
+        ("rule" = Option<String>, Query, description = "Only by this rule", example = "R6"),
+        ("since" = Option<String>, Query, description = "At this time or later", example = "2026-11-24T10:00:00Z"),
+        ("until" = Option<String>, Query, description = "Before this time", example = "2026-11-24T11:00:00Z"),
+    ),
+    responses(
+        (status = 200, description = "The rows", body = String, content_type = "text/csv"),
+        (status = 400, description = "A parameter cannot be used", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn export(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    Params(mut which): Params<Which>,
+) -> Result<Response, Problem> {
+    which.limit = Some(500);
+    let mut text = String::from(
+        "id,at,user_id,person_id,contact_id,rule,direction,cause,note,field,before,after,lost\r\n",
+    );
+    let mut lines = 0;
+    loop {
+        let page = page(&api, &caller, which.clone()).await?;
+        lines += page.items.len();
+        for item in &page.items {
+            item.rows(&mut text);
+        }
+        which.cursor = page.next_cursor;
+        if which.cursor.is_none() || lines >= MOST {
+            break;
+        }
+    }
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"tribelink-audit.csv\"",
+        ),
+    ];
+    Ok((headers, text).into_response())
 }
 
 /// Lists the audit, newest first
@@ -149,6 +256,8 @@ pub struct Which {
         ("user" = Option<Uuid>, Query, description = "Only of this user"),
         ("person" = Option<Uuid>, Query, description = "Only of this person"),
         ("rule" = Option<String>, Query, description = "Only by this rule", example = "R6"),
+        ("since" = Option<String>, Query, description = "At this time or later", example = "2026-11-24T10:00:00Z"),
+        ("until" = Option<String>, Query, description = "Before this time", example = "2026-11-24T11:00:00Z"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
         ("limit" = Option<usize>, Query, description = "1 to 500, usually 100"),
     ),
@@ -162,6 +271,15 @@ pub async fn list(
     Viewer(caller): Viewer,
     Params(which): Params<Which>,
 ) -> Result<Json<List<AuditItem>>, Problem> {
+    page(&api, &caller, which).await.map(Json)
+}
+
+/// A page of the audit as this caller may see it.
+pub(super) async fn page(
+    api: &Api,
+    caller: &Caller,
+    which: Which,
+) -> Result<List<AuditItem>, Problem> {
     let rule = match &which.rule {
         None => None,
         Some(code) => Some(
@@ -172,6 +290,9 @@ pub async fn list(
         user: which.user.map(UserId),
         person: which.person.map(PersonId),
         rule,
+        since_ms: which.since.as_deref().map(instant).transpose()?,
+        until_ms: which.until.as_deref().map(instant).transpose()?,
+        ..AuditFilter::default()
     };
     let paging = Paging {
         cursor: which.cursor,
@@ -182,10 +303,10 @@ pub async fn list(
     let page = paging.page(
         rows,
         |line| line.id.to_string(),
-        |line| AuditItem::of(&api, &caller, line),
+        |line| AuditItem::of(api, caller, line),
     );
-    Ok(Json(List {
+    Ok(List {
         items: page.items.into_iter().collect::<Result<_, _>>()?,
         next_cursor: page.next_cursor,
-    }))
+    })
 }

@@ -10,8 +10,9 @@ use axum::{
 };
 use http::{HeaderMap, header, request::Parts};
 
-use super::{Api, Problem};
+use super::{Api, Problem, session};
 use crate::{
+    activation::session::Session,
     config::{AdminToken, Role},
     sealed::{same, sha256},
 };
@@ -44,13 +45,19 @@ pub async fn authenticate(
     if !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
     }
-    let Some(caller) = caller(&api.settings.tokens, request.headers()) else {
-        crate::telemetry::meter::denied();
-        return Problem::unauthenticated().into_response();
+    let caller = match identify(&api, &mut request).await {
+        Ok(caller) => caller,
+        Err(problem) => {
+            crate::telemetry::meter::denied();
+            return problem.into_response();
+        }
     };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let name = caller.name.clone();
-    request.extensions_mut().insert(caller);
+    let name = caller.as_ref().map_or("employee", |caller| &caller.name);
+    let name = name.to_owned();
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
+    }
     let response = next.run(request).await;
     if !method.is_safe() {
         // Who did what and when (faults 4.20); paths hold ids alone.
@@ -60,13 +67,42 @@ pub async fn authenticate(
     response
 }
 
-/// Whose token it is. Every known hash is compared, in constant time.
+/// Who asks: by a token, else by the page's session, which is kept with the request. An employee's
+/// session has no role.
+async fn identify(api: &Api, request: &mut Request) -> Result<Option<Caller>, Problem> {
+    let headers = request.headers();
+    if headers.contains_key(header::AUTHORIZATION) {
+        let caller = caller(&api.settings.tokens, headers);
+        return caller.map(Some).ok_or_else(Problem::unauthenticated);
+    }
+    let found = session::of(api, headers).await?;
+    let (_, session) = found.ok_or_else(Problem::unauthenticated)?;
+    if !request.method().is_safe() && !session::is_from_page(&session, headers) {
+        return Err(Problem::forbidden(
+            "a change over a session needs its X-CSRF-Token, from the page itself",
+        ));
+    }
+    let caller = session.role().map(|role| Caller {
+        name: session.name.clone(),
+        role,
+    });
+    request.extensions_mut().insert(session);
+    Ok(caller)
+}
+
+/// Whose token it is, of the header.
 pub fn caller(tokens: &[AdminToken], headers: &HeaderMap) -> Option<Caller> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    let token = token.trim();
-    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
-    if !is_bearer || token.is_empty() || token.len() > MAX_TOKEN {
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    holder(tokens, token.trim())
+}
+
+/// Whose token it is. Every known hash is compared, in constant time.
+pub(super) fn holder(tokens: &[AdminToken], token: &str) -> Option<Caller> {
+    if token.is_empty() || token.len() > MAX_TOKEN {
         return None;
     }
     let hash = sha256(token.as_bytes());
@@ -111,10 +147,13 @@ role!(
 );
 
 fn at_least(parts: &Parts, role: Role) -> Result<Caller, Problem> {
-    let caller = parts
-        .extensions
-        .get::<Caller>()
-        .ok_or_else(Problem::unauthenticated)?;
+    let caller = match parts.extensions.get::<Caller>() {
+        Some(caller) => caller,
+        None if parts.extensions.get::<Session>().is_some() => {
+            return Err(Problem::forbidden("this is for administrators"));
+        }
+        None => return Err(Problem::unauthenticated()),
+    };
     if caller.role < role {
         let detail = format!("this needs the role {}", role.name());
         return Err(Problem::forbidden(detail));

@@ -10,7 +10,7 @@ use crate::activation::browser::{Begun, Cookie, Returned};
 /// What a sign-in sends back.
 #[derive(Deserialize)]
 pub struct Answer {
-    state: Option<String>,
+    pub(super) state: Option<String>,
     code: Option<String>,
     error: Option<String>,
 }
@@ -28,7 +28,7 @@ impl From<Answer> for Returned {
 /// Sends the browser to a sign-in, bound by a cookie.
 pub(super) fn begin(begun: &Begun) -> Response {
     let mut response = see_other(begun.authorize.as_str());
-    match HeaderValue::from_str(&set_cookie(&begun.cookie)) {
+    match HeaderValue::from_str(&set_cookie(&begun.cookie, "Lax")) {
         Ok(cookie) => {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
             response
@@ -45,11 +45,11 @@ pub(super) fn see_other(to: &str) -> Response {
     }
 }
 
-/// `Lax`, since the browser comes back from another site by a link.
-fn set_cookie(cookie: &Cookie) -> String {
+/// A sign-in's is `Lax`, since the browser comes back from another site by a link.
+pub(super) fn set_cookie(cookie: &Cookie, same_site: &str) -> String {
     let secure = if cookie.secure { "; Secure" } else { "" };
     format!(
-        "{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
+        "{}={}; Path=/; Max-Age={}; HttpOnly; SameSite={same_site}{secure}",
         cookie.name, cookie.value, cookie.max_age
     )
 }

@@ -16,11 +16,17 @@ use super::{
     Api, Problem,
     auth::Admin,
     browser::{Answer, begin, cookies, message},
+    consent::is_employee,
     extract::Params,
     list::time,
     problem::ProblemBody,
+    session,
+    users::DEFAULT_ENVIRONMENT,
 };
-use crate::{activation::connect::Failure, environment::is_name};
+use crate::{
+    activation::{connect::Failure, enter},
+    environment::is_name,
+};
 
 /// A link for an administrator's browser.
 #[derive(Serialize, ToSchema)]
@@ -63,29 +69,48 @@ pub async fn connect(
     }))
 }
 
-/// The link's token.
+/// The link's token, or the environment whose employee signs in.
 #[derive(Deserialize)]
 pub struct Token {
-    #[serde(default)]
-    token: String,
+    token: Option<String>,
+    environment: Option<String>,
 }
 
-/// Opens a link that connects an environment
+/// Opens a link that connects an environment, or signs an employee in to the page
 ///
 /// Binds the sign-in to this browser by a cookie and sends it to Tribe. The link stays valid until a
-/// sign-in succeeds or it expires.
+/// sign-in succeeds or it expires. Without a token an employee signs in: at Tribe where an application
+/// for it is configured, else at Microsoft.
 #[utoipa::path(
     get, path = "/oauth/tribe/start", operation_id = "connect_start", tag = "consent", security(()),
-    params(("token" = String, Query, description = "From `connect_url`")),
+    params(
+        ("token" = Option<String>, Query, description = "From `connect_url`"),
+        ("environment" = Option<String>, Query, description = "Without a token: whose employee signs in; `default` when unset"),
+    ),
     responses(
         (status = 303, description = "To Tribe's sign-in, with state; sets the cookie that binds the browser"),
+        (status = 403, description = "A page for people: no such environment", body = String, content_type = "text/html"),
+        (status = 404, description = "A page for people: no such environment", body = String, content_type = "text/html"),
         (status = 409, description = "A page for people: the environment needs no sign-in any more", body = String, content_type = "text/html"),
         (status = 410, description = "A page for people: the link is not valid any more", body = String, content_type = "text/html"),
         (status = 503, description = "A page for people: try again", body = String, content_type = "text/html"),
     )
 )]
 pub async fn start(State(api): State<Arc<Api>>, Params(link): Params<Token>) -> Response {
-    match api.activation.open_connect(&link.token).await {
+    let Some(token) = &link.token else {
+        let environment = link
+            .environment
+            .unwrap_or_else(|| DEFAULT_ENVIRONMENT.to_owned());
+        if !is_name(&environment) {
+            return session::explain(enter::Failure::Off);
+        }
+        let environment = EnvironmentId(environment);
+        return match api.activation.begin_employee(&environment).await {
+            Ok(begun) => begin(&begun),
+            Err(failure) => session::explain(failure),
+        };
+    };
+    match api.activation.open_connect(token).await {
         Ok(begun) => begin(&begun),
         Err(failure) => explain(&failure),
     }
@@ -117,6 +142,12 @@ pub async fn callback(
     Params(answer): Params<Answer>,
 ) -> Response {
     let cookies = cookies(&headers);
+    if is_employee(&answer) {
+        let finished = api
+            .activation
+            .finish_employee(answer.into(), &cookies, true);
+        return session::entered(finished.await);
+    }
     match api.activation.finish_connect(answer.into(), &cookies).await {
         Ok(_) => message(
             StatusCode::OK,

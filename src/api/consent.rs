@@ -12,8 +12,9 @@ use super::{
     Api,
     browser::{Answer, begin, cookies, message, see_other},
     extract::Params,
+    session,
 };
-use crate::activation::{consent::Failure, mailbox::Misfit};
+use crate::activation::{consent::Failure, enter::EMPLOYEE_STATE, mailbox::Misfit};
 
 /// Opens a consent link
 ///
@@ -60,6 +61,13 @@ pub async fn callback(
     headers: HeaderMap,
     Params(answer): Params<Answer>,
 ) -> Response {
+    if is_employee(&answer) {
+        let cookies = cookies(&headers);
+        let finished = api
+            .activation
+            .finish_employee(answer.into(), &cookies, false);
+        return session::entered(finished.await);
+    }
     match api
         .activation
         .finish(answer.into(), &cookies(&headers))
@@ -75,6 +83,12 @@ pub async fn callback(
         },
         Err(failure) => explain(&failure),
     }
+}
+
+/// Whether it is an employee's sign-in to the page that came back, and no consent.
+pub(super) fn is_employee(answer: &Answer) -> bool {
+    let state = answer.state.as_deref();
+    state.is_some_and(|state| state.starts_with(EMPLOYEE_STATE))
 }
 
 /// A page that says what happened and what to do; of the failure itself only what concerns people.

@@ -62,7 +62,7 @@ pub struct HeldItem {
 }
 
 impl HeldItem {
-    fn of(api: &Api, caller: &Caller, held: Held) -> Result<HeldItem, Problem> {
+    pub(super) fn of(api: &Api, caller: &Caller, held: Held) -> Result<HeldItem, Problem> {
         let values: HeldValues = match caller.sees_values() {
             false => HeldValues::new(),
             true => {
@@ -178,7 +178,7 @@ pub async fn reject(
     decide(&api, &caller, id, false).await
 }
 
-async fn decide(
+pub(super) async fn decide(
     api: &Api,
     caller: &Caller,
     id: i64,

@@ -51,7 +51,7 @@ impl From<LinkRow> for Link {
 }
 
 /// The API's word for a link's state.
-fn word(state: LinkState) -> &'static str {
+pub(super) fn word(state: LinkState) -> &'static str {
     match state {
         LinkState::Intent => "intent",
         LinkState::Linked => "linked",

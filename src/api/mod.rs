@@ -6,8 +6,10 @@
 //!   default), [`extract`] (bodies, ids, parameters), [`list`] (pages and cursors), [`idempotency`],
 //!   [`guard`] (headers of every answer, panics, unknown routes).
 //! - One file for each resource: [`users`], [`commands`], [`preview`], [`links`], [`people`],
-//!   [`audit`], [`held`], [`parked`], [`subscriptions`], [`environments`], [`status`].
-//! - Without a token: [`webhooks`], [`health`], [`docs`], [`page`]; [`consent`] and [`connect`] over
+//!   [`cards`], [`names`], [`audit`], [`undo`], [`held`], [`parked`], [`subscriptions`],
+//!   [`environments`], [`keys`], [`settings`], [`status`].
+//! - The page: [`page`] and its assets, [`session`] (signing in), [`me`] (an employee's own link).
+//! - Without a token: [`webhooks`], [`health`], [`docs`]; [`consent`] and [`connect`] over
 //!   [`browser`].
 //!
 //! Handlers translate; what they decide is decided in `intake`, `activation` and the engine.
@@ -15,6 +17,7 @@
 pub mod audit;
 pub mod auth;
 pub mod browser;
+pub mod cards;
 pub mod commands;
 pub mod connect;
 pub mod consent;
@@ -25,21 +28,30 @@ pub mod guard;
 pub mod health;
 pub mod held;
 pub mod idempotency;
+pub mod keys;
 pub mod links;
 pub mod list;
+pub mod me;
+pub mod names;
 pub mod page;
 pub mod parked;
 pub mod people;
 pub mod preview;
 pub mod problem;
+pub mod session;
+pub mod settings;
 pub mod status;
 pub mod subscriptions;
+pub mod undo;
 pub mod users;
 pub mod webhooks;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
@@ -51,7 +63,7 @@ use crate::{
     clock::Clock,
     config::{AdminToken, MetricsAccess},
     intake::Intake,
-    ports::{Crms, Explainer, Wake},
+    ports::{Cards, Crms, Explainer, Wake},
     random::Random,
     store::Store,
     vault::Vault,
@@ -71,6 +83,10 @@ pub struct Settings {
     pub tokens: Vec<AdminToken>,
     /// Who may read `/metrics`.
     pub metrics_access: MetricsAccess,
+    /// `sync.shadow`: nothing is written.
+    pub shadow: bool,
+    /// What the configuration came to, without secrets.
+    pub in_force: BTreeMap<&'static str, String>,
 }
 
 /// Everything that handlers work with.
@@ -93,6 +109,8 @@ pub struct Api {
     pub intake: Arc<Intake>,
     /// The engine's explanations.
     pub explainer: Arc<dyn Explainer>,
+    /// Both cards of a person.
+    pub cards: Arc<dyn Cards>,
     /// Renders the metrics as Prometheus text.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Set when the service begins to shut down: it is alive, and not ready any more.
@@ -134,7 +152,12 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(links::list))
         .routes(routes!(people::copies))
         .routes(routes!(people::explain))
+        .routes(routes!(cards::show))
+        .routes(routes!(names::list))
         .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
+        .routes(routes!(undo::line))
+        .routes(routes!(undo::range))
         .routes(routes!(held::list))
         .routes(routes!(held::accept))
         .routes(routes!(held::reject))
@@ -143,7 +166,24 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(subscriptions::list))
         .routes(routes!(environments::list, environments::add))
         .routes(routes!(connect::connect))
+        .routes(routes!(keys::rotate))
         .routes(routes!(status::status))
+        .routes(routes!(settings::show))
+        .routes(routes!(session::show))
+        .routes(routes!(session::by_token))
+        .routes(routes!(session::end))
+        .routes(routes!(session::admin_start))
+        .routes(routes!(session::admin_callback))
+        .routes(routes!(me::show))
+        .routes(routes!(me::activate))
+        .routes(routes!(me::command))
+        .routes(routes!(me::my_preview))
+        .routes(routes!(me::links))
+        .routes(routes!(me::my_held))
+        .routes(routes!(me::decide))
+        .routes(routes!(me::my_audit))
+        .routes(routes!(me::take_back))
+        .routes(routes!(me::person))
 }
 
 /// The router of the service.
@@ -152,7 +192,7 @@ pub fn router(api: Arc<Api>) -> Router {
     let with_api = |api: &Arc<Api>| Arc::clone(api);
     router
         .route("/", axum::routing::get(page::page))
-        .route("/assets/page.css", axum::routing::get(page::css))
+        .route("/assets/{name}", axum::routing::get(page::asset))
         .route("/openapi.json", axum::routing::get(docs::json))
         .route("/openapi.yaml", axum::routing::get(docs::yaml))
         .fallback(guard::unknown_route)

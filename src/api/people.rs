@@ -15,7 +15,7 @@ use super::{
     links::Link,
     problem::ProblemBody,
 };
-use crate::ports::Condition;
+use crate::{ports::Condition, store::User};
 
 /// Where a person's copies are.
 #[derive(Serialize, ToSchema)]
@@ -70,7 +70,7 @@ pub async fn copies(
 /// Whose view.
 #[derive(Deserialize)]
 pub struct View {
-    user: Option<Uuid>,
+    pub(super) user: Option<Uuid>,
 }
 
 /// Why a person is, or is not, in a user's Outlook.
@@ -93,6 +93,12 @@ pub struct ExplanationView {
     conditions: Vec<Condition>,
     /// What would have to change; empty when it is in sync.
     would_sync_if: Vec<String>,
+}
+
+impl ExplanationView {
+    pub(super) fn is_eligible(&self) -> bool {
+        self.eligible
+    }
 }
 
 /// Explains what happens to a person of a user
@@ -121,13 +127,22 @@ pub async fn explain(
         .user
         .ok_or_else(|| Problem::invalid("user is needed: whose Outlook"))?;
     let user = api.activation.user(UserId(user)).await?;
-    let explanation = api.explainer.explain(&user, person).await?;
+    explained(&api, &user, person).await.map(Json)
+}
+
+/// The explanation of a person for a user.
+pub(super) async fn explained(
+    api: &Api,
+    user: &User,
+    person: PersonId,
+) -> Result<ExplanationView, Problem> {
+    let explanation = api.explainer.explain(user, person).await?;
     let explanation = explanation.ok_or_else(|| Problem::not_found("person"))?;
-    Ok(Json(ExplanationView {
+    Ok(ExplanationView {
         rule: explanation.rule.code(),
         sentence: explanation.rule.sentence(),
         eligible: explanation.eligible,
         conditions: explanation.conditions,
         would_sync_if: explanation.would_sync_if,
-    }))
+    })
 }

@@ -64,7 +64,12 @@ pub struct Preview {
 }
 
 impl Preview {
-    fn of(head: &Head, progress: Option<(u64, u64)>) -> Preview {
+    /// The people of its page.
+    pub(super) fn people(&self) -> Vec<Uuid> {
+        self.items.iter().map(|item| item.person_id).collect()
+    }
+
+    pub(super) fn of(head: &Head, progress: Option<(u64, u64)>) -> Preview {
         Preview {
             state: if head.ready { "ready" } else { "running" },
             create: head.create,
@@ -121,6 +126,11 @@ pub async fn result(
     Id(id): Id<UserId>,
     Params(paging): Params<Paging>,
 ) -> Result<Json<Preview>, Problem> {
+    stored(&api, id, &paging).await.map(Json)
+}
+
+/// The stored preview, with a page of its people.
+pub(super) async fn stored(api: &Api, id: UserId, paging: &Paging) -> Result<Preview, Problem> {
     let user = api.activation.user(id).await?;
     let head = api.store.preview(id).await?;
     let head = head.ok_or_else(|| Problem::not_found("preview"))?;
@@ -139,9 +149,9 @@ pub async fn result(
             reason: item.reason,
         },
     );
-    Ok(Json(Preview {
+    Ok(Preview {
         items: page.items,
         next_cursor: page.next_cursor,
         ..Preview::of(&head, user.progress)
-    }))
+    })
 }

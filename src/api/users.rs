@@ -154,13 +154,13 @@ pub struct Activation {
 }))]
 pub struct Activated {
     #[serde(flatten)]
-    user: UserView,
+    pub(super) user: UserView,
     /// Where the employee's browser begins; null for one who needs no consent now.
     #[schema(required)]
-    consent_url: Option<String>,
+    pub(super) consent_url: Option<String>,
     /// Until when the link can be opened.
     #[schema(required)]
-    expires_at: Option<String>,
+    pub(super) expires_at: Option<String>,
 }
 
 /// Activates an employee (admin)
@@ -219,7 +219,7 @@ pub async fn activate(
     Ok((status, Json(answer)))
 }
 
-fn link(link: Option<Link>) -> (Option<String>, Option<String>) {
+pub(super) fn link(link: Option<Link>) -> (Option<String>, Option<String>) {
     link.map_or((None, None), |link| {
         (Some(link.url), Some(time(link.expires_ms)))
     })
@@ -317,6 +317,12 @@ pub async fn one(
     Id(id): Id<UserId>,
 ) -> Result<Json<UserDetail>, Problem> {
     let user = api.activation.user(id).await?;
+    detail(&api, &caller, user).await.map(Json)
+}
+
+/// A user in detail, as this caller may see it.
+pub(super) async fn detail(api: &Api, caller: &Caller, user: User) -> Result<UserDetail, Problem> {
+    let id = user.id;
     let counts = api.store.count_links(id).await?;
     let (backlog, oldest_ms) = api.store.mailbox_backlog(id).await?;
     let subscriptions = api.store.subscriptions_of(id).await?;
@@ -324,16 +330,16 @@ pub async fn one(
     let progress = user.progress;
     let braked = user.braked;
     let proven_ms = user.proven_ms;
-    Ok(Json(UserDetail {
-        user: UserView::of(&api, &caller, user)?,
+    Ok(UserDetail {
+        user: UserView::of(api, caller, user)?,
         counts: Counts::of(&counts),
         progress: progress.map(|(done, total)| Progress { done, total }),
         last_proven_at: proven_ms.map(time),
         subscription_expires_at: expires_ms.map(time),
         backlog,
-        lag_ms: lag_ms(&api, oldest_ms),
+        lag_ms: lag_ms(api, oldest_ms),
         braked: braked.map(|(changes, links)| Braked { changes, links }),
-    }))
+    })
 }
 
 /// How long the oldest hint has waited.

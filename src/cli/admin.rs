@@ -10,13 +10,16 @@ use super::{
     Report,
     args::{
         Access, ActivateArgs, AuditArgs, AuditCommand, EnvironmentsCommand, HealthArgs,
-        HeldCommand, ParkedCommand, UsersCommand,
+        HeldCommand, ParkedCommand, UndoArgs, UsersCommand,
     },
     client::Api,
     error::Error,
     show, watch,
 };
 use crate::config::{AdminAccess, Sources};
+
+/// After this many walks that each found something, somebody still seals under an old key.
+const MOST_WALKS: u32 = 5;
 
 /// The API that the arguments, the environment or the configuration name. The configuration is only
 /// read for what the arguments leave open.
@@ -159,7 +162,9 @@ pub(super) async fn explain(api: &Api, user: Uuid, person: Uuid) -> Result<Repor
 
 pub(super) async fn audit(args: AuditArgs, api: &Api) -> Result<Report, Error> {
     if let Some(AuditCommand::Undo { id }) = args.command {
-        return answer(api, &["audit", &id.to_string(), "undo"]).await;
+        let path = ["audit", &id.to_string(), "undo"];
+        let done = api.post(&path, &json!({})).await?;
+        return Ok(Report::new(done, show::undone));
     }
     let mut query = Vec::new();
     let (user, person) = (
@@ -173,6 +178,26 @@ pub(super) async fn audit(args: AuditArgs, api: &Api) -> Result<Report, Error> {
         api.all(&["audit"], &query, args.limit).await?,
         show::audit,
     ))
+}
+
+pub(super) async fn undo(args: UndoArgs, api: &Api) -> Result<Report, Error> {
+    if let Some(id) = args.line {
+        let path = ["audit", &id.to_string(), "undo"];
+        let done = api.post(&path, &json!({})).await?;
+        return Ok(Report::new(done, show::undone));
+    }
+    let mut body = serde_json::Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        body.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    put("user_id", args.user.map(|id| json!(id)));
+    put("person_id", args.person.map(|id| json!(id)));
+    put("pass_of", args.pass_of.map(|line| json!(line)));
+    put("from", args.from.map(|time| json!(time)));
+    put("to", args.to.map(|time| json!(time)));
+    put("dry_run", args.dry_run.then_some(Value::Bool(true)));
+    let done = api.post(&["undo"], &Value::Object(body)).await?;
+    Ok(Report::new(done, show::undone))
 }
 
 pub(super) async fn held(command: Option<HeldCommand>, api: &Api) -> Result<Report, Error> {
@@ -201,6 +226,48 @@ pub(super) async fn status(api: &Api) -> Result<Report, Error> {
 
 pub(super) async fn rebuild(api: &Api, user: Uuid) -> Result<Report, Error> {
     act(api, user, "rebuild", json!({})).await
+}
+
+/// Walks everything that is sealed until a whole walk finds nothing left to do. Ends with 1 when
+/// something does not open, or when others write under an old key faster than it walks.
+pub(super) async fn rotate(api: &Api, visible: bool) -> Result<Report, Error> {
+    let bar = watch::counter(visible, "values looked at");
+    let (mut resealed, mut walks) = (0, 0);
+    loop {
+        walks += 1;
+        let (mut checked, mut anew, mut refused) = (0, 0, Vec::new());
+        let mut cursor = Value::Null;
+        let current = loop {
+            let body = match &cursor {
+                Value::Null => json!({}),
+                cursor => json!({ "cursor": cursor }),
+            };
+            let mut walk = api.post(&["keys", "rotate"], &body).await?;
+            let number = |name: &str| walk[name].as_u64().unwrap_or_default();
+            checked += number("checked");
+            anew += number("resealed");
+            bar.inc(number("checked"));
+            refused.extend(walk["refused"].as_array().cloned().unwrap_or_default());
+            cursor = walk["next_cursor"].take();
+            if cursor.is_null() {
+                break walk["current"].take();
+            }
+        };
+        resealed += anew;
+        let done = anew == 0;
+        if done || walks == MOST_WALKS {
+            bar.finish_and_clear();
+            let value = json!({
+                "current": current, "sealed": checked, "resealed": resealed,
+                "refused": refused, "complete": done && refused.is_empty(),
+            });
+            return Ok(Report {
+                good: value["complete"] == true,
+                value,
+                words: show::rotation,
+            });
+        }
+    }
 }
 
 pub(super) async fn environments(

@@ -49,6 +49,8 @@ pub(super) enum Command {
     Explain(OfPerson),
     /// List every write and every change of a link, or undo one.
     Audit(AuditArgs),
+    /// Take back what a person, a pass or a stretch of time saw.
+    Undo(UndoArgs),
     /// List changes that wait for a decision, or decide one.
     Held(HeldArgs),
     /// List what could not be synchronised, or try one again.
@@ -57,7 +59,7 @@ pub(super) enum Command {
     Environments(EnvironmentsArgs),
     /// Find a user's links again by the stamps in Outlook, after a lost database.
     Rebuild(OfUser),
-    /// Make a key that seals what is kept.
+    /// Make a key that seals what is kept, or seal everything anew under the current one.
     Keys(KeysArgs),
     /// Print the commented default configuration: every key, its default and its reason.
     Config(ConfigArgs),
@@ -71,6 +73,11 @@ pub(super) enum Command {
     Health(HealthArgs),
     /// Print the description of the API.
     Openapi(OpenApiArgs),
+    /// Print the completions of a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
     /// Run the simulated Tribe CRM and Microsoft 365 alone.
     Sandbox(SandboxArgs),
 }
@@ -198,6 +205,8 @@ pub(super) enum KeysCommand {
         #[arg(long)]
         id: Option<String>,
     },
+    /// Seal everything anew under the current key of the running service.
+    Rotate(Access),
 }
 
 #[derive(Args)]
@@ -334,6 +343,34 @@ pub(super) enum AuditCommand {
 }
 
 #[derive(Args)]
+#[command(group = clap::ArgGroup::new("range").required(true).multiple(true))]
+pub(super) struct UndoArgs {
+    /// One write: the line of the audit.
+    #[arg(long, group = "range", conflicts_with_all = ["person", "pass_of", "from"])]
+    pub(super) line: Option<i64>,
+    /// Everything for this person.
+    #[arg(long, group = "range")]
+    pub(super) person: Option<Uuid>,
+    /// The whole pass over a mailbox that wrote this line of the audit.
+    #[arg(long, group = "range", value_name = "LINE")]
+    pub(super) pass_of: Option<i64>,
+    /// From this time on, such as 2026-11-24T10:00:00Z.
+    #[arg(long, group = "range", value_name = "TIME")]
+    pub(super) from: Option<String>,
+    /// Before this time [default: an hour after --from].
+    #[arg(long, value_name = "TIME")]
+    pub(super) to: Option<String>,
+    /// Only this user's.
+    #[arg(long)]
+    pub(super) user: Option<Uuid>,
+    /// Count only; write nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) access: Access,
+}
+
+#[derive(Args)]
 pub(super) struct HeldArgs {
     #[command(flatten)]
     pub(super) access: Access,
@@ -416,6 +453,11 @@ mod tests {
             "explain --user ID --person ID",
             "audit --user ID --rule R7",
             "audit undo 3",
+            "undo --line 3",
+            "undo --person ID --user ID --dry-run",
+            "undo --pass-of 3",
+            "undo --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z",
+            "completions bash",
             "held",
             "held accept 3",
             "held reject 3",
@@ -423,6 +465,7 @@ mod tests {
             "status",
             "rebuild --user ID",
             "keys new --id k2",
+            "keys rotate --json",
             "environments",
             "environments connect default",
         ] {
@@ -439,8 +482,10 @@ mod tests {
         for line in [
             "sandbox --tls-cert c",
             "users activate",
+            "undo",
+            "undo --line 3 --person ID",
             "explain --user 1 --person 2",
-            "keys rotate",
+            "keys turn",
         ] {
             let words = std::iter::once("tribelink").chain(line.split_whitespace());
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

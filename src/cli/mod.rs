@@ -26,7 +26,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -133,6 +133,10 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
         }
         Command::Keys(keys) => match keys.command {
             KeysCommand::New { id } => Ok(Some(new_key(id))),
+            KeysCommand::Rotate(access) => {
+                let api = admin::api(access, config)?;
+                admin::rotate(&api, !cli.json).await.map(Some)
+            }
         },
         Command::Users(users) => {
             let api = admin::api(users.access, config)?;
@@ -149,6 +153,16 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
         Command::Audit(args) => {
             let api = admin::api(args.access.clone(), config)?;
             admin::audit(args, &api).await.map(Some)
+        }
+        Command::Undo(args) => {
+            let api = admin::api(args.access.clone(), config)?;
+            admin::undo(args, &api).await.map(Some)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tribelink", &mut script);
+            say(String::from_utf8_lossy(&script).trim_end());
+            Ok(None)
         }
         Command::Held(args) => {
             let api = admin::api(args.access, config)?;

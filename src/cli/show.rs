@@ -75,6 +75,36 @@ pub(super) fn links(value: &Value) -> String {
     table(items(value), &columns, ("link", "links"))
 }
 
+/// What a rotation of keys came to.
+pub(super) fn rotation(value: &Value) -> String {
+    let number = |name: &str| value[name].as_u64().unwrap_or_default();
+    let current = cell(&value["current"]);
+    let mut text = format!(
+        "{} of {} sealed anew under key {current}\n",
+        number("resealed"),
+        counted(number("sealed"), ("value", "values")),
+    );
+    for refused in value["refused"].as_array().into_iter().flatten() {
+        let _ = writeln!(
+            text,
+            "{}: {}",
+            cell(&refused["count"]),
+            cell(&refused["message"])
+        );
+    }
+    text += match value["complete"] == true {
+        true => {
+            "Nothing rests under another key: the others may be taken out of \
+                 security.encryption_keys."
+        }
+        false => {
+            "Keep every key in security.encryption_keys, see to what stands above, and run \
+                  this again."
+        }
+    };
+    text
+}
+
 /// Audit lines.
 pub(super) fn audit(value: &Value) -> String {
     let columns = [
@@ -275,6 +305,21 @@ pub(super) fn invitation(value: &Value) -> String {
 pub(super) fn connection(value: &Value) -> String {
     let (link, until) = (cell(&value["connect_url"]), cell(&value["expires_at"]));
     format!("Open this link and sign in at Tribe; it can be opened until {until}:\n{link}")
+}
+
+/// What an undo takes back.
+pub(super) fn undone(value: &Value) -> String {
+    let number = |name: &str| value[name].as_u64().unwrap_or_default();
+    let (lines, people) = (number("lines"), number("people"));
+    let verb = match value["dry_run"] == true {
+        true => "would be taken back",
+        false => "are being taken back; fields that somebody changed since are spared",
+    };
+    let rest = match number("left_alone") {
+        0 => String::new(),
+        left => format!(" {left} more in range cannot be taken back."),
+    };
+    format!("Writes: {lines}, for people: {people}. They {verb}.{rest}")
 }
 
 /// Any other object: a line for each member, nested ones by dotted names.

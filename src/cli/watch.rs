@@ -61,6 +61,16 @@ async fn until(
     }
 }
 
+/// Counts work whose end is not known beforehand.
+pub(super) fn counter(visible: bool, what: &'static str) -> ProgressBar {
+    let bar = bar(visible);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} {msg}") {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar
+}
+
 /// Hidden where standard error is no terminal; indicatif sees to that itself.
 fn bar(visible: bool) -> ProgressBar {
     let target = if visible {

@@ -15,6 +15,8 @@
 //!
 //! Secrets are [`SecretString`](secrecy::SecretString)s; no problem ever shows one.
 
+mod in_force;
+mod login;
 mod reader;
 pub mod reference;
 mod remotes;
@@ -26,6 +28,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use login::{Login, OpenIdSettings};
 pub use reader::{Problem, Problems};
 pub use remotes::{Credential, Grant, Microsoft, Names, ReadStyle, Tribe, WebhookSecret};
 pub use service::{
@@ -57,6 +60,8 @@ pub struct Config {
     pub worker: Worker,
     /// Section `audit`.
     pub audit: Audit,
+    /// Section `login`.
+    pub login: Login,
     /// Section `telemetry`.
     pub telemetry: Telemetry,
 }
@@ -102,6 +107,7 @@ impl Config {
         let sync = SyncSettings::read(reader);
         let worker = Worker::read(reader);
         let audit = Audit::read(reader);
+        let login = Login::read(reader);
         let telemetry = Telemetry::read(reader);
         Some(Config {
             server: server?,
@@ -112,6 +118,7 @@ impl Config {
             sync: sync?,
             worker: worker?,
             audit: audit?,
+            login: login?,
             telemetry: telemetry?,
         })
     }

@@ -136,6 +136,12 @@ impl Role {
         ("admin", Role::Admin),
     ];
 
+    /// The role of that word.
+    pub fn from_name(word: &str) -> Option<Role> {
+        let known = Role::WORDS.iter().find(|(name, _)| *name == word);
+        known.map(|(_, role)| *role)
+    }
+
     /// The configuration's word.
     pub fn name(self) -> &'static str {
         match self {

@@ -29,6 +29,10 @@ impl Explain {
     pub fn new(engine: Arc<Engine>) -> Explain {
         Explain { engine }
     }
+
+    pub(super) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
 }
 
 #[async_trait]

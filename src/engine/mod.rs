@@ -5,7 +5,8 @@
 //! the planner, does what it says, and records. Neither makes a choice of its own.
 //!
 //! # Map
-//! - here: [`Engine`], its ports and settings. [`schedule`]: which lane runs when.
+//! - here: [`Engine`], its ports and settings. [`schedule`]: which lane runs when. `share` (pure):
+//!   which replica begins with what. [`replicas`]: who lives.
 //! - [`lease`]: the right to work on a lane, kept alive and checked before every write.
 //! - [`people`]: cards that the environment worker read, passed on in memory. [`folders`]: the
 //!   contact folders of each mailbox, as last read. [`roll`]: every person with its relationships,
@@ -13,8 +14,9 @@
 //! - [`environment`]: Tribe hints, poll, sweep, webhook registration, fan-out.
 //! - [`mailbox`]: one user's job: gather, plan, execute, record; delta, listing, subscription.
 //! - [`retry`]: how long to wait, and when to park (pure). [`trail`]: audit lines (pure but for the
-//!   vault). [`explain`]: why a person is, or is not, in a mailbox.
+//!   vault). [`explain`]: why a person is, or is not, in a mailbox. [`cards`]: both cards.
 
+pub mod cards;
 pub mod environment;
 
 pub mod explain;
@@ -22,9 +24,11 @@ pub mod folders;
 pub mod lease;
 pub mod mailbox;
 pub mod people;
+pub mod replicas;
 pub mod retry;
 pub mod roll;
 pub mod schedule;
+mod share;
 pub mod trail;
 
 use std::{sync::Arc, time::Duration};

@@ -2,7 +2,8 @@
 //!
 //! A hint wakes its lane at once. Underneath, the store is asked for due lanes whenever the next
 //! one falls due, and every few seconds in case another replica left something: nothing waits on a
-//! timer, and nothing depends on being woken.
+//! timer, and nothing depends on being woken. Where several replicas live, each begins with the lanes
+//! that are its own, and with another's once they have waited.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +17,12 @@ use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tribelink_plan::ids::UserId;
 
-use super::{Engine, Error, environment, lease::Held, mailbox};
+use super::{
+    Engine, Error, environment,
+    lease::Held,
+    mailbox,
+    share::{Share, Waiting},
+};
 use crate::{ports::Wake, remote, store, store::Lane, telemetry::meter};
 
 /// How often the store is asked for due lanes though nobody woke the engine.
@@ -43,11 +49,23 @@ struct State {
     failures: BTreeMap<Lane, u32>,
     setbacks: BTreeMap<Lane, u32>,
     stopped: BTreeSet<UserId>,
+    share: Share,
 }
 
 impl Scheduler {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who lives, from now on; whether that has changed.
+    pub(crate) fn set_share(&self, share: Share) -> bool {
+        let mut state = self.state();
+        let changed = state.share != share;
+        if changed {
+            state.share = share;
+            self.bell.notify_one();
+        }
+        changed
     }
 
     /// Whether a user was disconnected while its job runs.
@@ -110,17 +128,23 @@ impl Engine {
     pub async fn run(self: &Arc<Self>, cancelled: CancellationToken) {
         let mut jobs: JoinSet<()> = JoinSet::new();
         let mut look_at_ms = 0;
+        let mut waiting = Waiting::default();
+        self.beat().await;
+        let mut beating = std::pin::pin!(self.beat_on());
         while !cancelled.is_cancelled() {
             let now = self.now();
-            let mut lanes = {
+            let (mut lanes, share) = {
                 let mut state = self.scheduler.state();
                 // Whoever has rested is asked of the store again, like everybody else.
                 state.resting.retain(|_, until| *until > now);
-                std::mem::take(&mut state.woken)
+                let mut woken = std::mem::take(&mut state.woken);
+                // The owner of another's lane was called by the store, and is looked after below.
+                woken.retain(|lane| state.share.owns(lane) || state.running.contains(lane));
+                (woken, state.share.clone())
             };
             if now >= look_at_ms {
                 match self.ports.store.due_lanes(now, LANES).await {
-                    Ok(due) => lanes.extend(due),
+                    Ok(due) => lanes.extend(waiting.choose(due, &share, now)),
                     Err(error) => tracing::warn!(%error, "cannot ask for due work; trying again"),
                 }
             }
@@ -134,11 +158,16 @@ impl Engine {
                 biased;
                 () = cancelled.cancelled() => {}
                 () = self.scheduler.bell.notified() => {}
+                lane = self.ports.store.woken() => self.scheduler.lane(&lane),
+                () = &mut beating => {}
                 Some(_) = jobs.join_next(), if !jobs.is_empty() => {}
                 () = self.ports.clock.sleep(wait) => {}
             }
         }
         while jobs.join_next().await.is_some() {}
+        if let Err(error) = self.ports.store.leave(&self.holder).await {
+            tracing::debug!(%error, "not signed off; the others notice by themselves");
+        }
     }
 
     /// How long until the next look at the store.

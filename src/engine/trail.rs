@@ -6,6 +6,7 @@ use tribelink_plan::{
     field::{Field, Side},
     ids::{ContactId, EnvironmentId, PersonId, UserId},
     planner::{Decision, HeldField, Refusal},
+    reading::Reading,
     rule::Rule,
 };
 
@@ -24,6 +25,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) contact: Option<&'a ContactId>,
     pub(crate) cause: Source,
     pub(crate) at_ms: i64,
+    /// The fencing number of the lease.
+    pub(crate) pass: i64,
 }
 
 impl Subject<'_> {
@@ -41,6 +44,7 @@ impl Subject<'_> {
             fields: Vec::new(),
             values: None,
             note: None,
+            pass: self.pass,
         }
     }
 
@@ -48,6 +52,14 @@ impl Subject<'_> {
     pub(crate) fn link_changed(&self, rule: Rule, note: &str) -> Change {
         let mut line = self.line(rule, AuditDirection::None);
         line.note = Some(note.to_owned());
+        Change::AddAudit(Box::new(line))
+    }
+
+    /// What an undo did not bring back.
+    pub(crate) fn spared(&self, rule: Rule, note: &str, fields: Vec<Field>) -> Change {
+        let mut line = self.line(rule, AuditDirection::None);
+        line.note = Some(note.to_owned());
+        line.fields = fields;
         Change::AddAudit(Box::new(line))
     }
 
@@ -164,6 +176,7 @@ fn values(decision: &Decision) -> FieldChange {
         lost: before.clone().filter(|_| decision.loses),
         before,
         after: decision.after.value().map(str::to_owned),
+        unreadable: decision.before == Reading::Unreadable,
     }
 }
 

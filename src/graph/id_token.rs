@@ -1,10 +1,11 @@
-//! Who signed in: an id_token checked against Microsoft's keys (Graph reference 1.6).
+//! Who signed in: an id_token checked against its issuer's keys (Graph reference 1.6).
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio::sync::Mutex;
 use url::Url;
 use uuid::Uuid;
@@ -32,9 +33,11 @@ const LEEWAY_SECS: i64 = 300;
 
 /// The discovery document, as far as it counts.
 #[derive(Clone, Deserialize)]
-struct Discovery {
-    issuer: String,
+pub(super) struct Discovery {
+    pub(super) issuer: String,
     jwks_uri: Url,
+    pub(super) authorization_endpoint: Option<Url>,
+    pub(super) token_endpoint: Option<Url>,
 }
 
 #[derive(Default)]
@@ -51,6 +54,7 @@ pub struct Keys {
     discovery_url: Url,
     tenant: String,
     client_id: String,
+    remote: Remote,
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
@@ -58,7 +62,7 @@ pub struct Keys {
 }
 
 /// The claims that are looked at. `aud` is checked with the signature.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Claims {
     iss: String,
     tid: String,
@@ -91,11 +95,74 @@ impl Keys {
             discovery_url,
             tenant: tenant.to_owned(),
             client_id: client_id.to_owned(),
+            remote: Remote::MicrosoftSignIn,
             transport,
             clock,
             observer,
             cache: Mutex::default(),
         }
+    }
+
+    /// The same for any issuer that administrators sign in at.
+    pub(super) fn of_issuer(
+        discovery_url: Url,
+        client_id: &str,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+    ) -> Keys {
+        Keys {
+            remote: Remote::Login,
+            ..Keys::new(discovery_url, "", client_id, transport, clock, observer)
+        }
+    }
+
+    /// The discovery document, as last fetched.
+    pub(super) async fn discovery(&self) -> Result<Discovery, Error> {
+        let mut cache = self.cache.lock().await;
+        let now = self.clock.now_ms();
+        if cache.discovery.is_none() || now - cache.fetched_ms >= KEEP_MS {
+            self.fetch(&mut cache, now).await?;
+        }
+        let known = cache.discovery.clone();
+        known.ok_or_else(|| Error::Unusable("discovery".to_owned()))
+    }
+
+    /// Checks an id_token of any issuer: RS256 by one of its keys, `aud`, `azp`, `iss`, `exp`, `nbf`,
+    /// nonce. Answers every claim.
+    ///
+    /// # Errors
+    /// As [`Keys::identity`].
+    pub(super) async fn claims_of(
+        &self,
+        id_token: &str,
+        nonce: &str,
+    ) -> Result<serde_json::Map<String, Value>, Error> {
+        let (key, issuer) = self.key_of(id_token).await?;
+        let claims: serde_json::Map<String, Value> = self.claims(id_token, &key)?;
+        let now_secs = self.clock.now_ms() / 1_000;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        let number = |name: &str| claims.get(name).and_then(Value::as_i64);
+        if text("iss") != Some(issuer.as_str()) {
+            return Err(refused("iss"));
+        }
+        let several = claims.get("aud").and_then(Value::as_array);
+        let several = several.is_some_and(|audiences| audiences.len() > 1);
+        let azp = text("azp");
+        if azp.is_some_and(|azp| azp != self.client_id) || several && azp.is_none() {
+            return Err(refused("azp"));
+        }
+        let expires = number("exp").ok_or_else(|| refused("exp"))?;
+        if now_secs >= expires.saturating_add(LEEWAY_SECS) {
+            return Err(refused("exp"));
+        }
+        if number("nbf").is_some_and(|nbf| now_secs.saturating_add(LEEWAY_SECS) < nbf) {
+            return Err(refused("nbf"));
+        }
+        if nonce.is_empty() || text("nonce") != Some(nonce) {
+            return Err(refused("nonce"));
+        }
+        Ok(claims)
     }
 
     /// Checks an id_token: RS256 by a key of the tenant, `aud`, `iss`, `tid`, `exp`, `nbf`, nonce.
@@ -104,13 +171,8 @@ impl Keys {
     /// [`Error::Rejected`] with a code that names the claim; [`Error::Transient`] where the keys
     /// could not be had. The code of the sign-in is used up either way.
     pub async fn identity(&self, id_token: &str, nonce: &str) -> Result<Identity, Error> {
-        let header = jsonwebtoken::decode_header(id_token).map_err(|_| refused("form"))?;
-        if header.alg != Algorithm::RS256 {
-            return Err(refused("alg"));
-        }
-        let kid = header.kid.ok_or_else(|| refused("kid"))?;
-        let (key, issuer) = self.key(&kid).await?;
-        let claims = self.claims(id_token, &key)?;
+        let (key, issuer) = self.key_of(id_token).await?;
+        let claims: Claims = self.claims(id_token, &key)?;
         check(
             &claims,
             &self.tenant,
@@ -125,14 +187,28 @@ impl Keys {
         })
     }
 
-    fn claims(&self, id_token: &str, key: &DecodingKey) -> Result<Claims, Error> {
+    /// The key that a token names, which must be RS256, and the issuer that goes with it.
+    async fn key_of(&self, id_token: &str) -> Result<(DecodingKey, String), Error> {
+        let header = jsonwebtoken::decode_header(id_token).map_err(|_| refused("form"))?;
+        if header.alg != Algorithm::RS256 {
+            return Err(refused("alg"));
+        }
+        let kid = header.kid.ok_or_else(|| refused("kid"))?;
+        self.key(&kid).await
+    }
+
+    fn claims<T: DeserializeOwned + Clone>(
+        &self,
+        id_token: &str,
+        key: &DecodingKey,
+    ) -> Result<T, Error> {
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_audience(&[&self.client_id]);
         validation.set_required_spec_claims(&["exp", "aud", "iss"]);
         // The library asks the machine for the time; ours comes from the clock.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        match jsonwebtoken::decode::<Claims>(id_token, key, &validation) {
+        match jsonwebtoken::decode::<T>(id_token, key, &validation) {
             Ok(token) => Ok(token.claims),
             Err(error) => Err(refused(match error.kind() {
                 jsonwebtoken::errors::ErrorKind::InvalidSignature => "signature",
@@ -194,8 +270,7 @@ impl Keys {
             })
             .await;
         let status = sent.as_ref().ok().map(|answer| answer.status.as_u16());
-        self.observer
-            .called(Remote::MicrosoftSignIn, endpoint, status);
+        self.observer.called(self.remote, endpoint, status);
         let answer = sent.map_err(|error| answer::from_transport(Act::Read, endpoint, error))?;
         if !answer.status.is_success() {
             return Err(answer::from_status(

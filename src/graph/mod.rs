@@ -6,13 +6,14 @@
 //! - [`query`]: addresses (pure). [`wire`]: JSON to domain types and back (pure).
 //! - [`batch`]: `$batch` bodies and answers (pure).
 //! - [`client`]: the trait over a transport. [`sign_in`]: OAuth at Microsoft.
-//! - [`id_token`]: who signed in, checked against Microsoft's keys.
+//! - [`id_token`]: who signed in, checked against the issuer's keys. [`openid`]: any issuer.
 //! - [`notice`]: notifications and lifecycle events as they arrive (pure).
 
 pub mod batch;
 pub mod client;
 pub mod id_token;
 pub mod notice;
+pub mod openid;
 pub mod port;
 pub mod query;
 pub mod sign_in;

@@ -248,6 +248,8 @@ pub struct Authorize<'a> {
     pub redirect_uri: &'a str,
     /// `consent`, `select_account`, …
     pub prompt: Option<&'a str>,
+    /// Only who they are: neither their contacts nor a refresh token.
+    pub identity_only: bool,
 }
 
 /// The Microsoft identity platform for this application.

@@ -38,6 +38,9 @@ const SCOPES: [&str; 5] = [
     "Contacts.ReadWrite",
 ];
 
+/// What somebody is asked for who only says who they are.
+const IDENTITY_SCOPES: [&str; 3] = ["openid", "profile", "email"];
+
 /// How long a client assertion lives (Graph reference 1.4).
 const ASSERTION_SECS: i64 = 10 * 60;
 
@@ -238,10 +241,14 @@ fn issued(answer: &oauth::Answer) -> Issued {
 #[async_trait]
 impl SignIn for Platform {
     fn authorize_url(&self, authorize: &Authorize<'_>) -> Result<Url, Error> {
+        let scopes = match authorize.identity_only {
+            true => IDENTITY_SCOPES.iter(),
+            false => SCOPES.iter(),
+        };
         let mut request = self
             .protocol
             .authorize_url(|| CsrfToken::new(authorize.state.to_owned()))
-            .add_scopes(SCOPES.map(|scope| Scope::new(scope.to_owned())))
+            .add_scopes(scopes.map(|scope| Scope::new((*scope).to_owned())))
             .set_redirect_uri(redirect(authorize.redirect_uri)?)
             .add_extra_param("response_mode", "query")
             .add_extra_param("nonce", authorize.nonce)

@@ -11,6 +11,8 @@ pub enum Remote {
     Graph,
     /// Microsoft's sign-in.
     MicrosoftSignIn,
+    /// The issuer that administrators sign in at.
+    Login,
 }
 
 impl Remote {
@@ -29,6 +31,7 @@ impl Remote {
             Remote::TribeSignIn => "tribe_sign_in",
             Remote::Graph => "graph",
             Remote::MicrosoftSignIn => "microsoft_sign_in",
+            Remote::Login => "login",
         }
     }
 }

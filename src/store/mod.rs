@@ -8,7 +8,8 @@
 //! - [`model`]: the rows, in domain types. Personal values and secrets are [`model::Sealed`].
 //! - [`place`]: where those rest, for whoever seals them anew.
 //! - [`change`]: what a commit may do.
-//! - [`memory`]: for simulation. [`sqlite`]: embedded default.
+//! - [`memory`]: for simulation. [`sqlite`]: embedded default. [`postgres`]: several replicas. `row`:
+//!   rows of both databases, read into domain types.
 //! - [`error`]: what a caller can do about a failure.
 //!
 //! Time is always an argument, in milliseconds since the Unix epoch.
@@ -26,6 +27,8 @@ pub mod error;
 pub mod memory;
 pub mod model;
 pub mod place;
+pub mod postgres;
+mod row;
 pub mod sqlite;
 
 use async_trait::async_trait;
@@ -85,6 +88,19 @@ pub trait Store: Send + Sync {
 
     /// Gives a lease back; does nothing when it was lost. The fence stays.
     async fn release(&self, lease: &Lease) -> Result<(), Error>;
+
+    /// Says that the replica `holder` lives until `now_ms + lease_ms`; answers every live replica by
+    /// name, this one among them. Those that fell silent are forgotten.
+    async fn beat(&self, holder: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<String>, Error>;
+
+    /// The replica `holder` no longer takes part; does nothing when it is not known.
+    async fn leave(&self, holder: &str) -> Result<(), Error>;
+
+    /// Waits for the next wake-up call: another replica kept a hint that makes this lane due sooner.
+    /// Calls may be lost or come for nothing. A store of one process never answers.
+    async fn woken(&self) -> Lane {
+        std::future::pending().await
+    }
 
     /// Lanes that have something due at `now_ms` and no live lease: a hint whose time has come
     /// (mailbox lanes: only of users whose state works on hints, see [`UserState::works`]), or a
@@ -148,6 +164,9 @@ pub trait Store: Send + Sync {
         state_hash: &[u8; 32],
         now_ms: i64,
     ) -> Result<Option<SignIn>, Error>;
+
+    /// A sign-in that stays: a session of the page. `None` when unknown or expired at `now_ms`.
+    async fn sign_in(&self, state_hash: &[u8; 32], now_ms: i64) -> Result<Option<SignIn>, Error>;
 
     /// One link.
     async fn link(&self, user: UserId, person: PersonId) -> Result<Option<LinkRow>, Error>;

@@ -75,6 +75,13 @@ pub enum Target {
     FirstSync,
     /// Plan the first sync and store what it would do.
     Preview,
+    /// Take back what these lines of the audit wrote for a person.
+    Undo {
+        /// For whom.
+        person: PersonId,
+        /// The lines, by number.
+        lines: Vec<i64>,
+    },
     /// Graph removed or wants to renew a subscription.
     Lifecycle {
         /// `lifecycleEvent`.
@@ -316,6 +323,10 @@ pub enum Purpose {
     Employee(EnvironmentId),
     /// An administrator connects an environment by authorization code.
     Connect(EnvironmentId),
+    /// An administrator's sign-in to the page.
+    Page(EnvironmentId),
+    /// Somebody who is signed in to the page; found by the SHA-256 of its cookie.
+    Session(EnvironmentId),
 }
 
 /// A pending sign-in; found by the SHA-256 of its `state`.
@@ -436,6 +447,21 @@ pub struct AuditLine {
     pub values: Option<Sealed>,
     /// A word more, such as `created`, `adopted`, `unlinked`, `flagged`.
     pub note: Option<String>,
+    /// The leased run over the lane that wrote it: the lease's fencing number; 0 outside of one.
+    pub pass: i64,
+}
+
+impl AuditLine {
+    /// The note of a contact that was made; no undo deletes one.
+    pub const CREATED: &str = "created";
+    /// How the note of an undo begins; the numbers of the lines follow.
+    pub const UNDO_OF: &str = "undo of";
+
+    /// Whether an undo wrote it.
+    pub fn is_undo(&self) -> bool {
+        let note = self.note.as_deref();
+        note.is_some_and(|note| note.starts_with(AuditLine::UNDO_OF))
+    }
 }
 
 /// Which audit lines.
@@ -447,6 +473,12 @@ pub struct AuditFilter {
     pub person: Option<PersonId>,
     /// By this rule.
     pub rule: Option<Rule>,
+    /// Of this leased run (see [`AuditLine::pass`]); together with `user`.
+    pub pass: Option<i64>,
+    /// At this time or later.
+    pub since_ms: Option<i64>,
+    /// Before this time.
+    pub until_ms: Option<i64>,
 }
 
 /// A change that waits for a decision. One per (user, person, rule).

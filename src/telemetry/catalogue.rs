@@ -106,6 +106,8 @@ pub const HELD: &str = "tribelink_held_items";
 pub const PARKED_TOTAL: &str = "tribelink_parked_total";
 /// Items that are parked.
 pub const PARKED: &str = "tribelink_parked_items";
+/// Live replicas.
+pub const REPLICAS: &str = "tribelink_replicas";
 /// Leases held here.
 pub const LEASES: &str = "tribelink_leases_held";
 /// Leases taken.
@@ -226,6 +228,7 @@ pub const ALL: &[Metric] = &[
         "Items that were parked, again ones included.",
     ),
     gauge(PARKED, &["environment"], "Items that are parked."),
+    gauge(REPLICAS, &[], "Replicas that live, as this one last read."),
     gauge(LEASES, &["lane"], "Leases that this replica holds."),
     counter(LEASES_TAKEN, &["lane"], "Leases that this replica took."),
     counter(

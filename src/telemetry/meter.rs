@@ -125,6 +125,7 @@ pub(super) fn source_name(source: Source) -> &'static str {
 pub(super) fn open() {
     counter!(name::LOOKUPS_REFUSED).increment(0);
     counter!(name::DENIED).increment(0);
+    gauge!(name::REPLICAS).set(1.0);
     for remote in Remote::ALL {
         counter!(name::THROTTLED, "remote" => remote.name()).increment(0);
     }
@@ -172,6 +173,11 @@ pub fn received(source: &'static str, outcome: &'static str, by: usize) {
 /// A delivery was answered.
 pub fn acknowledged(source: &'static str, status: u16, took: Duration) {
     histogram!(name::ACK, "source" => source, "status" => status.to_string()).record(took);
+}
+
+/// So many replicas live.
+pub fn replicas(count: usize) {
+    gauge!(name::REPLICAS).set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
 }
 
 /// A lease was taken.
@@ -326,6 +332,7 @@ mod tests {
             fields,
             values: None,
             note: None,
+            pass: 0,
         }))
     }
 

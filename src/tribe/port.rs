@@ -112,6 +112,11 @@ pub struct RegisteredWebhook {
 /// [`Crm::update`] may fail with [`Error::OutcomeUnknown`]: read again and plan again.
 #[async_trait]
 pub trait Crm: Send + Sync {
+    /// How many calls may be in flight from this process, from now on.
+    fn set_in_flight(&self, calls: usize) {
+        let _ = calls;
+    }
+
     /// People with all their person-type relationships, at most 100 for each request. One that is
     /// absent from the answer is unread, not deleted.
     async fn people(&self, ids: &[PersonId]) -> Result<Vec<Person>, Error>;

@@ -42,6 +42,11 @@ impl Vault {
         Vault { ring, random }
     }
 
+    /// The id of the key that seals.
+    pub fn current(&self) -> &str {
+        &self.ring.current().0
+    }
+
     /// Seals bytes under the current key, for one row of a column.
     pub fn seal(&self, column: &'static str, row: &str, plain: &[u8]) -> Sealed {
         let (id, key) = self.ring.current();

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::app::TestApp;
 
 /// The weakest role of every admin route.
-const ROLES: [(&str, &str, &str); 27] = [
+const ROLES: [(&str, &str, &str); 28] = [
     ("get", "/api/v1/audit", "viewer"),
     ("get", "/api/v1/environments", "viewer"),
     ("post", "/api/v1/environments", "admin"),
@@ -16,6 +16,7 @@ const ROLES: [(&str, &str, &str); 27] = [
     ("get", "/api/v1/held", "viewer"),
     ("post", "/api/v1/held/{id}/accept", "operator"),
     ("post", "/api/v1/held/{id}/reject", "operator"),
+    ("post", "/api/v1/keys/rotate", "admin"),
     ("get", "/api/v1/parked", "viewer"),
     ("post", "/api/v1/parked/{id}/retry", "operator"),
     ("get", "/api/v1/people/{person_id}", "viewer"),

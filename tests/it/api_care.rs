@@ -60,11 +60,13 @@ async fn audited(app: &TestApp, user: UserId) {
         fields: vec![Field::BusinessPhone],
         values: None,
         note: None,
+        pass: 3,
     };
     let change = FieldChange {
         before: Some("+31201".to_owned()),
         after: Some("+31202".to_owned()),
         lost: Some("+31203".to_owned()),
+        unreadable: false,
     };
     let values: AuditValues = BTreeMap::from([(Field::BusinessPhone, change)]);
     let row = audit_row(&line);

@@ -1,6 +1,9 @@
 //! The service around a store, a frozen clock and the fakes.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -31,6 +34,7 @@ pub(crate) const START_MS: i64 = 1_795_510_800_000;
 pub(crate) const ANNA: u128 = 0xa;
 pub(crate) const ANNA_MAIL: &str = "anna@example.nl";
 pub(crate) const WEBHOOK_SECRET: &str = "topsecret";
+pub(crate) const KEY: &str = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 pub(crate) struct TestApp {
     pub(crate) api: Arc<Api>,
@@ -87,10 +91,15 @@ impl TestApp {
     }
 
     pub(crate) async fn over(store: Arc<dyn Store>) -> TestApp {
+        TestApp::sealing(store, &[KEY]).await
+    }
+
+    /// With these keys, the first of which seals.
+    pub(crate) async fn sealing(store: Arc<dyn Store>, keys: &[&str]) -> TestApp {
         let clock = Arc::new(FrozenClock::new(START_MS));
         let random = Arc::new(CountingRandom::default());
-        let key = SecretString::from("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
-        let ring = KeyRing::parse(&[key]).unwrap();
+        let keys: Vec<SecretString> = keys.iter().map(|key| (*key).into()).collect();
+        let ring = KeyRing::parse(&keys).unwrap();
         let vault = Arc::new(Vault::new(ring, random.clone()));
         let wake = Arc::new(Woken::default());
         let crm = Arc::new(FakeCrm::default());
@@ -113,6 +122,7 @@ impl TestApp {
             outlook: outlook.clone(),
             wake: wake.clone(),
             subscriptions: subscriptions.clone(),
+            login: activation::Login::plain(),
             settings: activation::Settings::new(public_url.clone()),
         });
         let configured = Configured {
@@ -141,6 +151,7 @@ impl TestApp {
             activation,
             intake,
             explainer: explainer.clone(),
+            cards: explainer.clone(),
             metrics: Arc::new(|| "# metrics\n".to_owned()),
             draining: Arc::new(AtomicBool::new(false)),
             settings: api::Settings {
@@ -152,6 +163,8 @@ impl TestApp {
                     token("admin", Role::Admin),
                 ],
                 metrics_access: MetricsAccess::Viewer,
+                shadow: false,
+                in_force: BTreeMap::from([("sync.conflict", "tribe".to_owned())]),
             },
         });
         let app = TestApp {
@@ -166,7 +179,10 @@ impl TestApp {
             outlook,
             explainer,
         };
-        app.environment("default", random.as_ref()).await;
+        let default = EnvironmentId::from("default");
+        if app.store.environment(&default).await.unwrap().is_none() {
+            app.environment("default", random.as_ref()).await;
+        }
         app.employee(ANNA, Some(ANNA_MAIL), false);
         app
     }

@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["tribe", "graph", "store"],
     &["vault"],
     &["sealed", "config"],
-    &["environment", "server", "telemetry"],
+    &["environment", "rotation", "server", "telemetry"],
     &["ports"],
     &["intake"],
     &["activation"],

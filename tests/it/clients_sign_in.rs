@@ -153,6 +153,7 @@ async fn a_browser_is_sent_with_everything() {
         login_hint: Some("bo@us.example"),
         redirect_uri: REDIRECT,
         prompt: None,
+        identity_only: false,
     };
     let url = platform.authorize_url(&authorize).unwrap();
     assert_eq!(url.path(), format!("/{TENANT}/oauth2/v2.0/authorize"));

@@ -18,8 +18,9 @@ use tribelink::{
         Authorize, Call, ContactPage, DeltaPage, Done, Folder, Identity, Issued, Me,
         NewSubscription, Op, Outlook, SignIn, SubscriptionInfo,
     },
-    ports::{CannotConnect, Crms, Wake},
-    ports::{Condition, Explainer, Explanation},
+    ports::{
+        BothCards, CannotConnect, CardField, Cards, Condition, Crms, Explainer, Explanation, Wake,
+    },
     random::Random,
     remote::Error,
     store::{Lane, User},
@@ -29,8 +30,9 @@ use tribelink::{
     },
 };
 use tribelink_plan::{
-    field::Field,
+    field::{Direction, Field},
     ids::{EmployeeId, EnvironmentId, OrganizationId, PersonId, RelationshipId, SetName, UserId},
+    link::LinkState,
     person::Person,
     rule::Rule,
 };
@@ -405,6 +407,26 @@ impl Outlook for FakeOutlook {
 #[derive(Default)]
 pub(crate) struct FakeExplainer {
     pub(crate) people: Mutex<Vec<PersonId>>,
+}
+
+#[async_trait]
+impl Cards for FakeExplainer {
+    async fn cards(&self, _: &User, person: PersonId) -> Result<Option<BothCards>, Error> {
+        let is_known = self.people.lock().unwrap().contains(&person);
+        Ok(is_known.then(|| BothCards {
+            link: Some(LinkState::Linked),
+            in_tribe: true,
+            in_outlook: Some(true),
+            fields: vec![CardField {
+                field: Field::FirstName,
+                tribe: Some("Anna".to_owned()),
+                outlook: Some("Anne".to_owned()),
+                tribe_stands: Some(true),
+                outlook_stands: Some(false),
+                direction: Direction::Both,
+            }],
+        }))
+    }
 }
 
 #[async_trait]

@@ -5,6 +5,7 @@
 //! - `clients_*`: both clients against HTTP servers that answer as the references say.
 //! - `connect`: an environment connected by a sign-in, against the sandbox.
 //! - [`demo`]: the program's own story, as its users start it.
+//! - `keys`: a key replaced while everything runs.
 //! - [`backup`]: copies, and what a service does that starts from one.
 //! - [`docs`]: what the pages name is there.
 //! - [`doctor`]: what it says beside a running service.
@@ -39,6 +40,7 @@ mod demo;
 mod docs;
 mod doctor;
 mod fakes;
+mod keys;
 mod metrics;
 mod service;
 mod store;

@@ -23,4 +23,5 @@ mod rules_care;
 mod rules_fields;
 mod rules_life;
 mod two_users;
+mod undo;
 mod world;

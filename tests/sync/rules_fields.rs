@@ -267,7 +267,7 @@ async fn r14_echoes_write_nothing() {
 }
 
 /// A linked contact and a stranger's card with the same address, which Outlook completes it from.
-async fn completed(
+pub(crate) async fn completed(
     config: &[(&'static str, &'static str)],
 ) -> (World, Mailbox, String, Card, String) {
     let world = World::start(Setup::with(config)).await;

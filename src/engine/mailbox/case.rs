@@ -1,13 +1,20 @@
 //! One person in a pass: what was read, what is planned, what came of it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tribelink_plan::{
     contact::Contact,
     field::Field,
     ids::{ContactId, Etag, PersonId},
     person::Person,
-    planner::{OutlookSide, Plan, Situation, TribeSide, Update, settle::Outcome},
+    planner::{
+        OutlookSide, Plan, Situation, TribeSide, Update,
+        settle::Outcome,
+        undo::{Spared, Wish},
+    },
 };
 
 use super::Job;
@@ -70,6 +77,10 @@ pub(super) struct Case {
     pub(super) held: Vec<Held>,
     pub(super) parked: Vec<Parked>,
     pub(super) decided: BTreeMap<Field, bool>,
+    /// The audit lines that somebody wants undone, what they ask for, and what does not go back.
+    pub(super) undo: BTreeSet<i64>,
+    pub(super) wishes: BTreeMap<Field, Result<Wish, Spared>>,
+    pub(super) spared: BTreeMap<Field, Spared>,
     pub(super) tribe: Tribe,
     pub(super) outlook: Outlook,
     pub(super) stamped: Option<Vec<Contact>>,
@@ -103,6 +114,9 @@ impl Case {
             held: Vec::new(),
             parked: Vec::new(),
             decided: BTreeMap::new(),
+            undo: BTreeSet::new(),
+            wishes: BTreeMap::new(),
+            spared: BTreeMap::new(),
             tribe: Tribe::Unread,
             outlook: Outlook::Unread,
             stamped: None,
@@ -143,6 +157,20 @@ impl Case {
 
     /// Asks the planner. `None`: Tribe was not read.
     pub(super) fn ask(&self, job: &Job<'_>, quiet: bool) -> Option<Asked> {
+        self.with_situation(job, |situation| {
+            if quiet && tribelink_plan::planner::quiet::is_quiet(situation) {
+                return Asked::Quiet;
+            }
+            Asked::Plan(Box::new(tribelink_plan::planner::plan(situation)))
+        })
+    }
+
+    /// What was read, as the planner looks at it. `None`: Tribe was not read.
+    pub(super) fn with_situation<T>(
+        &self,
+        job: &Job<'_>,
+        look: impl FnOnce(&Situation<'_>) -> T,
+    ) -> Option<T> {
         let tribe = match &self.tribe {
             Tribe::Unread => return None,
             Tribe::PassedOn(person) | Tribe::Read(person) => TribeSide::Here(person),
@@ -169,12 +197,7 @@ impl Case {
             lens: job.lens(&fingerprints),
             now_ms: job.engine.now(),
         };
-        if quiet && tribelink_plan::planner::quiet::is_quiet(&situation) {
-            return Some(Asked::Quiet);
-        }
-        Some(Asked::Plan(Box::new(tribelink_plan::planner::plan(
-            &situation,
-        ))))
+        Some(look(&situation))
     }
 }
 

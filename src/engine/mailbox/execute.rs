@@ -310,6 +310,7 @@ impl Job<'_> {
             contact: Some(&id),
             cause: case.source,
             at_ms: self.engine.now(),
+            pass: self.held.lease().fence,
         };
         let note = if case
             .row

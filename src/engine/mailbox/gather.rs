@@ -94,6 +94,7 @@ impl Job<'_> {
                         .extend(held.fields.iter().map(|field| (*field, accepted)));
                 }
             }
+            self.read_wishes(case).await?;
         }
         Ok(())
     }
@@ -210,6 +211,7 @@ impl Job<'_> {
                     };
                 }
                 _ => {
+                    let plan = self.way_back(case, &plan).unwrap_or(plan);
                     case.read_etag = case.contact().and_then(|contact| contact.etag.clone());
                     let stale = self.needs_fresh_reads(case, &plan.next);
                     if stale {

@@ -7,7 +7,7 @@
 //!   came of it. [`brake`]: counts before a large pass.
 //! - [`listing`]: the whole mailbox, with stamps. [`delta`]: what changed since the cursor.
 //! - [`begin`]: first sync, resync, sweep. [`preview`]: what the first sync would do.
-//! - [`care`]: subscription and chores.
+//! - [`care`]: subscription and chores. [`undo`]: what goes back.
 
 mod begin;
 mod brake;
@@ -20,6 +20,7 @@ mod listing;
 mod pass;
 mod preview;
 mod record;
+mod undo;
 
 use std::{sync::Arc, time::Duration};
 
@@ -154,7 +155,10 @@ impl Job<'_> {
                     return self.lifecycle(hint, event, subscription).await;
                 }
                 Target::Delta | Target::Poll => return self.delta(waiting).await,
-                Target::Entity { .. } | Target::Person { .. } | Target::Contact { .. } => {}
+                Target::Entity { .. }
+                | Target::Person { .. }
+                | Target::Contact { .. }
+                | Target::Undo { .. } => {}
             }
         }
         self.pass(waiting).await

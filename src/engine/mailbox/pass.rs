@@ -85,6 +85,12 @@ impl Job<'_> {
                 Target::Person { id } => {
                     add(&mut cases, *id, hint, looks_at_outlook(hint.hint.source))
                 }
+                Target::Undo { person, lines } => {
+                    add(&mut cases, *person, hint, true);
+                    if let Some(case) = cases.get_mut(person) {
+                        case.undo.extend(lines);
+                    }
+                }
                 Target::Contact { id, .. } => contacts.entry(id.clone()).or_default().push(hint),
                 _ => dropped.push(hint.id),
             }

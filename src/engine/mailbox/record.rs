@@ -132,7 +132,7 @@ impl Job<'_> {
         changes.extend(subject.written(
             &create.decisions,
             Side::Outlook,
-            Some("created"),
+            Some(crate::store::AuditLine::CREATED),
             self.undo_vault(),
         )?);
         changes.extend(
@@ -169,7 +169,9 @@ impl Job<'_> {
         );
         let subject = self.subject(case, row.link.contact.as_ref());
         let vault = self.undo_vault();
+        let undo = super::undo::undo_note(&case.undo);
         let flag = (!update.borrowed.is_empty()).then_some("flagged");
+        let flag = undo.as_deref().or(flag);
         // One write to Tribe may have been taken and the other not: only what was is written down.
         let taken: Vec<_> = update
             .decisions
@@ -240,6 +242,9 @@ impl Job<'_> {
         let hints = case.hints.clone();
         match &case.end {
             None | Some(End::Done) => {
+                let contact = case.contact_id().cloned();
+                let subject = self.subject(case, contact.as_ref());
+                changes.extend(self.record_spared(case, &subject));
                 let alone = case.stamped.as_ref().is_some_and(|found| found.len() < 2);
                 let general = case.parked.iter().filter(|parked| {
                     parked.field.is_empty()
@@ -291,6 +296,7 @@ impl Job<'_> {
             contact,
             cause: case.source,
             at_ms: self.engine.now(),
+            pass: self.held.lease().fence,
         }
     }
 

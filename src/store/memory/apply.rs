@@ -144,7 +144,10 @@ impl State {
             } => {
                 match &sign_in.purpose {
                     Purpose::Invite(user) | Purpose::Consent(user) => self.user_exists(*user)?,
-                    Purpose::Employee(environment) | Purpose::Connect(environment) => {
+                    Purpose::Employee(environment)
+                    | Purpose::Connect(environment)
+                    | Purpose::Page(environment)
+                    | Purpose::Session(environment) => {
                         self.environment_exists(environment)?;
                     }
                 }

@@ -141,6 +141,19 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn beat(&self, holder: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<String>, Error> {
+        let mut state = self.lock();
+        let until_ms = now_ms.saturating_add(lease_ms);
+        state.replicas.insert(holder.to_owned(), until_ms);
+        state.replicas.retain(|_, until_ms| *until_ms > now_ms);
+        Ok(state.replicas.keys().cloned().collect())
+    }
+
+    async fn leave(&self, holder: &str) -> Result<(), Error> {
+        self.lock().replicas.remove(holder);
+        Ok(())
+    }
+
     async fn due_lanes(&self, now_ms: i64, limit: usize) -> Result<Vec<Lane>, Error> {
         Ok(self.lock().due_lanes(now_ms, limit))
     }
@@ -235,6 +248,11 @@ impl Store for MemoryStore {
             .lock()
             .atomically(|state| Ok(state.sign_ins.remove(state_hash)))?;
         Ok(taken.filter(|sign_in| sign_in.expires_ms > now_ms))
+    }
+
+    async fn sign_in(&self, state_hash: &[u8; 32], now_ms: i64) -> Result<Option<SignIn>, Error> {
+        let kept = self.lock().sign_ins.get(state_hash).cloned();
+        Ok(kept.filter(|sign_in| sign_in.expires_ms > now_ms))
     }
 
     async fn link(&self, user: UserId, person: PersonId) -> Result<Option<LinkRow>, Error> {
@@ -363,6 +381,9 @@ impl Store for MemoryStore {
                     .person
                     .is_none_or(|person| line.person == Some(person))
                 && filter.rule.is_none_or(|rule| line.rule == rule)
+                && filter.pass.is_none_or(|pass| line.pass == pass)
+                && filter.since_ms.is_none_or(|since| line.at_ms >= since)
+                && filter.until_ms.is_none_or(|until| line.at_ms < until)
         });
         Ok(page(rows, limit))
     }

@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) brake_counts: Table<(UserId, i64), u64>,
     pub(super) alerts: Table<String, Alert>,
     pub(super) answers: Table<[u8; 32], (Answered, i64)>,
+    /// Until when each replica lives; no commit touches it.
+    pub(super) replicas: BTreeMap<String, i64>,
 }
 
 /// A part of the keys in their order.

@@ -1,9 +1,8 @@
 //! What needs an administrator.
 
-use sqlx::{SqlitePool, sqlite::SqliteRow};
-use tribelink_plan::ids::UserId;
+use sqlx::SqlitePool;
 
-use super::{outage, row::Cells, writing::Writing};
+use super::{outage, row, writing::Writing};
 use crate::store::{Alert, Error};
 
 pub(super) async fn raise(w: &mut Writing<'_>, alert: &Alert) -> Result<(), Error> {
@@ -33,15 +32,5 @@ pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Alert>, Error> {
     .fetch_all(pool)
     .await
     .map_err(outage)?;
-    let read = |row: &SqliteRow| {
-        let cells = Cells::of("alerts", row);
-        Ok(Alert {
-            key: cells.text("key")?,
-            environment: cells.environment("environment")?,
-            user: cells.uuid_or_none("user")?.map(UserId),
-            message: cells.text("message")?,
-            since_ms: cells.int("since_ms")?,
-        })
-    };
-    rows.iter().map(read).collect()
+    rows.iter().map(row::alert).collect()
 }

@@ -2,7 +2,7 @@
 
 use sqlx::SqlitePool;
 
-use super::{outage, row::Cells, writing::Writing};
+use super::{outage, row, writing::Writing};
 use crate::store::{ANSWERS_KEPT_MS, Answered, Error};
 
 pub(super) async fn put(
@@ -47,13 +47,5 @@ pub(super) async fn get(
     .fetch_optional(pool)
     .await
     .map_err(outage)?;
-    row.map(|row| {
-        let cells = Cells::of("answers", &row);
-        Ok(Answered {
-            request_hash: cells.hash("request_hash")?,
-            status: cells.count("status")?,
-            body: cells.sealed("sealed")?,
-        })
-    })
-    .transpose()
+    row.as_ref().map(row::answered).transpose()
 }

@@ -1,13 +1,9 @@
 //! The audit.
 
-use sqlx::{SqlitePool, sqlite::SqliteRow};
-use tribelink_plan::ids::{ContactId, PersonId};
+use sqlx::SqlitePool;
+use tribelink_plan::ids::ContactId;
 
-use super::{
-    outage,
-    row::{self, Cells},
-    writing::Writing,
-};
+use super::{outage, row, writing::Writing};
 use crate::store::{AuditFilter, AuditLine, Error};
 
 pub(super) async fn add(w: &mut Writing<'_>, line: &AuditLine) -> Result<(), Error> {
@@ -15,8 +11,9 @@ pub(super) async fn add(w: &mut Writing<'_>, line: &AuditLine) -> Result<(), Err
     w.run(
         sqlx::query(
             "INSERT INTO audit
-                 (at_ms, user, person, contact, rule, direction, cause, fields, sealed, note)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 (at_ms, user, person, contact, rule, direction, cause, fields, sealed, note,
+                  pass)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(line.at_ms)
         .bind(number)
@@ -27,7 +24,8 @@ pub(super) async fn add(w: &mut Writing<'_>, line: &AuditLine) -> Result<(), Err
         .bind(row::word(&line.cause))
         .bind(row::fields(&line.fields))
         .bind(line.values.as_ref().map(|sealed| sealed.0.as_slice()))
-        .bind(line.note.as_deref()),
+        .bind(line.note.as_deref())
+        .bind(line.pass),
     )
     .await?;
     Ok(())
@@ -48,13 +46,25 @@ pub(super) async fn forget_user(w: &mut Writing<'_>, user: i64) -> Result<(), Er
 }
 
 macro_rules! select {
-    ($tail:literal) => {
+    ($($tail:literal),+) => {
         sqlx::query(concat!(
             "SELECT a.id, a.at_ms, u.environment, u.id AS user, a.person, a.contact, a.rule,
-                    a.direction, a.cause, a.fields, a.sealed, a.note
+                    a.direction, a.cause, a.fields, a.sealed, a.note, a.pass
              FROM audit a JOIN users u ON u.number = a.user ",
-            $tail
+            $($tail),+
         ))
+    };
+}
+
+/// What every listing asks beside its index: rule, pass and time.
+macro_rules! list {
+    ($tail:literal) => {
+        select!(
+            "WHERE a.id < ?1 AND (?5 IS NULL OR a.rule = ?5) AND (?6 IS NULL OR a.pass = ?6)
+               AND (?7 IS NULL OR a.at_ms >= ?7) AND (?8 IS NULL OR a.at_ms < ?8) AND ",
+            $tail,
+            " ORDER BY a.id DESC LIMIT ?2"
+        )
     };
 }
 
@@ -64,24 +74,15 @@ pub(super) async fn list(
     before: Option<i64>,
     limit: usize,
 ) -> Result<Vec<AuditLine>, Error> {
-    // One text for each index that can serve it; the rule is looked for along that index.
+    // One text for each index that can serve it; the rest is looked for along that index.
     let user = filter.user.map(|user| user.0.as_bytes().to_vec());
     let person = filter.person.map(|person| person.0.as_bytes().to_vec());
     let sql = match (&user, &person) {
-        (_, Some(_)) => select!(
-            "WHERE a.id < ?1 AND a.person = ?4 AND (?3 IS NULL OR u.id = ?3)
-               AND (?5 IS NULL OR a.rule = ?5)
-             ORDER BY a.id DESC LIMIT ?2"
-        ),
-        (Some(_), None) => select!(
-            "WHERE a.id < ?1 AND a.user = (SELECT number FROM users WHERE id = ?3)
-               AND ?4 IS NULL AND (?5 IS NULL OR a.rule = ?5)
-             ORDER BY a.id DESC LIMIT ?2"
-        ),
-        (None, None) => select!(
-            "WHERE a.id < ?1 AND ?3 IS NULL AND ?4 IS NULL AND (?5 IS NULL OR a.rule = ?5)
-             ORDER BY a.id DESC LIMIT ?2"
-        ),
+        (_, Some(_)) => list!("a.person = ?4 AND (?3 IS NULL OR u.id = ?3)"),
+        (Some(_), None) => {
+            list!("a.user = (SELECT number FROM users WHERE id = ?3) AND ?4 IS NULL")
+        }
+        (None, None) => list!("?3 IS NULL AND ?4 IS NULL"),
     };
     let rows = sql
         .bind(before.unwrap_or(i64::MAX))
@@ -89,32 +90,17 @@ pub(super) async fn list(
         .bind(user)
         .bind(person)
         .bind(filter.rule.map(tribelink_plan::rule::Rule::code))
+        .bind(filter.pass)
+        .bind(filter.since_ms)
+        .bind(filter.until_ms)
         .fetch_all(pool)
         .await
         .map_err(outage)?;
-    rows.iter().map(read).collect()
+    rows.iter().map(row::audit_line).collect()
 }
 
 pub(super) async fn get(pool: &SqlitePool, id: i64) -> Result<Option<AuditLine>, Error> {
     let sql = select!("WHERE a.id = ?").bind(id);
     let row = sql.fetch_optional(pool).await.map_err(outage)?;
-    row.as_ref().map(read).transpose()
-}
-
-fn read(row: &SqliteRow) -> Result<AuditLine, Error> {
-    let cells = Cells::of("audit", row);
-    Ok(AuditLine {
-        id: cells.int("id")?,
-        at_ms: cells.int("at_ms")?,
-        environment: cells.environment("environment")?,
-        user: cells.user("user")?,
-        person: cells.uuid_or_none("person")?.map(PersonId),
-        contact: cells.text_or_none("contact")?.map(ContactId),
-        rule: cells.rule("rule")?,
-        direction: cells.word("direction")?,
-        cause: cells.word("cause")?,
-        fields: cells.fields("fields")?,
-        values: cells.sealed_or_none("sealed")?,
-        note: cells.text_or_none("note")?,
-    })
+    row.as_ref().map(row::audit_line).transpose()
 }

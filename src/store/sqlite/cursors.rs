@@ -1,9 +1,9 @@
 //! Delta cursors.
 
-use sqlx::{SqlitePool, sqlite::SqliteRow};
+use sqlx::SqlitePool;
 use tribelink_plan::ids::{FolderId, UserId};
 
-use super::{outage, row::Cells, writing::Writing};
+use super::{outage, row, writing::Writing};
 use crate::store::{Cursor, Error};
 
 pub(super) async fn put(w: &mut Writing<'_>, user: UserId, cursor: &Cursor) -> Result<(), Error> {
@@ -49,13 +49,5 @@ pub(super) async fn of(pool: &SqlitePool, user: UserId) -> Result<Vec<Cursor>, E
     .fetch_all(pool)
     .await
     .map_err(outage)?;
-    let read = |row: &SqliteRow| {
-        let cells = Cells::of("cursors", row);
-        Ok(Cursor {
-            folder: FolderId(cells.text("folder")?),
-            is_default: cells.flag("is_default")?,
-            link: cells.text("link")?,
-        })
-    };
-    rows.iter().map(read).collect()
+    rows.iter().map(row::cursor).collect()
 }

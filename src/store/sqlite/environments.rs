@@ -1,9 +1,9 @@
 //! Environments and the webhooks registered for them.
 
-use sqlx::{SqlitePool, sqlite::SqliteRow};
+use sqlx::SqlitePool;
 use tribelink_plan::ids::EnvironmentId;
 
-use super::{outage, row::Cells, writing::Writing};
+use super::{outage, row, writing::Writing};
 use crate::store::{Environment, Error, Webhook};
 
 pub(super) async fn exists(w: &mut Writing<'_>, id: &EnvironmentId) -> Result<(), Error> {
@@ -74,7 +74,7 @@ const COLUMNS: &str =
 pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Environment>, Error> {
     let sql = sqlx::query(COLUMNS).bind(None::<&str>);
     let rows = sql.fetch_all(pool).await.map_err(outage)?;
-    rows.iter().map(read).collect()
+    rows.iter().map(row::environment).collect()
 }
 
 pub(super) async fn get(
@@ -83,21 +83,7 @@ pub(super) async fn get(
 ) -> Result<Option<Environment>, Error> {
     let sql = sqlx::query(COLUMNS).bind(id.as_str());
     let row = sql.fetch_optional(pool).await.map_err(outage)?;
-    row.as_ref().map(read).transpose()
-}
-
-fn read(row: &SqliteRow) -> Result<Environment, Error> {
-    let cells = Cells::of("environments", row);
-    Ok(Environment {
-        id: cells.environment("id")?,
-        organization: cells.text_or_none("organization")?,
-        fingerprint_key: cells.sealed("fingerprint_key")?,
-        settings: cells.sealed_or_none("settings")?,
-        polled_ms: cells.int("polled_ms")?,
-        chores_due_ms: cells.int("chores_due_ms")?,
-        swept_ms: cells.int("swept_ms")?,
-        throttled_until_ms: cells.int("throttled_until_ms")?,
-    })
+    row.as_ref().map(row::environment).transpose()
 }
 
 pub(super) async fn put_webhook(w: &mut Writing<'_>, webhook: &Webhook) -> Result<(), Error> {
@@ -144,16 +130,5 @@ pub(super) async fn webhooks(
     .fetch_all(pool)
     .await
     .map_err(outage)?;
-    let read = |row: &SqliteRow| {
-        let cells = Cells::of("webhooks", row);
-        Ok(Webhook {
-            environment: cells.environment("environment")?,
-            id: cells.text("id")?,
-            entity_type: cells.text("entity_type")?,
-            header_hash: cells.hash("header_hash")?,
-            secret: cells.sealed_or_none("secret")?,
-            created_ms: cells.int("created_ms")?,
-        })
-    };
-    rows.iter().map(read).collect()
+    rows.iter().map(row::webhook).collect()
 }

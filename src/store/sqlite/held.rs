@@ -1,11 +1,10 @@
 //! Changes that wait for a decision.
 
-use sqlx::{SqlitePool, sqlite::SqliteRow};
+use sqlx::SqlitePool;
 use tribelink_plan::ids::{PersonId, UserId};
 
 use super::{
-    outage,
-    row::{self, Cells},
+    outage, row,
     writing::{Sql, Writing},
 };
 use crate::store::{Error, Held};
@@ -65,7 +64,7 @@ macro_rules! select {
 
 async fn fetch(pool: &SqlitePool, sql: Sql<'_>) -> Result<Vec<Held>, Error> {
     let rows = sql.fetch_all(pool).await.map_err(outage)?;
-    rows.iter().map(read).collect()
+    rows.iter().map(row::held).collect()
 }
 
 pub(super) async fn list(
@@ -99,19 +98,4 @@ pub(super) async fn of(
         .bind(user.0.as_bytes().as_slice())
         .bind(person.0.as_bytes().as_slice());
     fetch(pool, sql).await
-}
-
-fn read(row: &SqliteRow) -> Result<Held, Error> {
-    let cells = Cells::of("held", row);
-    Ok(Held {
-        id: cells.int("id")?,
-        environment: cells.environment("environment")?,
-        user: cells.user("user")?,
-        person: cells.person("person")?,
-        rule: cells.rule("rule")?,
-        fields: cells.fields("fields")?,
-        values: cells.sealed("sealed")?,
-        accepted: cells.int_or_none("accepted")?.map(|accepted| accepted != 0),
-        created_ms: cells.int("created_ms")?,
-    })
 }

@@ -167,23 +167,7 @@ pub(super) async fn of_lane(
         .fetch_all(pool)
         .await
         .map_err(outage)?;
-    rows.iter().map(read).collect()
-}
-
-fn read(row: &SqliteRow) -> Result<Hint, Error> {
-    let cells = Cells::of("hints", row);
-    Ok(Hint {
-        id: cells.int("id")?,
-        hint: NewHint {
-            environment: cells.environment("environment")?,
-            user: cells.uuid_or_none("user")?.map(UserId),
-            target: cells.json("target")?,
-            source: cells.word("source")?,
-            received_ms: cells.int("received_ms")?,
-            not_before_ms: cells.int("not_before_ms")?,
-            attempts: cells.count("attempts")?,
-        },
-    })
+    rows.iter().map(row::hint).collect()
 }
 
 pub(super) async fn backlog(

@@ -1,12 +1,9 @@
 //! Links, kept small: a million must fit.
 
-use aws_lc_rs::digest;
-use sqlx::{SqlitePool, sqlite::SqliteRow};
+use sqlx::SqlitePool;
 use tribelink_plan::{
-    base::{Base, Fingerprint},
-    ids::{ContactId, EnvironmentId, Etag, FolderId, PersonId, RelationshipId, UserId},
-    link::{Link, LinkState, MobileSlot, Origin, PrivateEmailSlot, Slots},
-    person::Kind,
+    ids::{ContactId, EnvironmentId, Etag, FolderId, PersonId, UserId},
+    link::LinkState,
 };
 
 use super::{
@@ -16,111 +13,6 @@ use super::{
 };
 use crate::store::{Error, LinkCounts, LinkRow};
 
-const LINKED: i64 = 1;
-const SLEEPING: i64 = 2;
-
-fn state_number(state: LinkState) -> i64 {
-    match state {
-        LinkState::Intent => 0,
-        LinkState::Linked => LINKED,
-        LinkState::Sleeping => SLEEPING,
-        LinkState::Tombstone { eligible: false } => 3,
-        LinkState::Tombstone { eligible: true } => 4,
-        LinkState::Closed => 5,
-    }
-}
-
-fn state_of(number: i64) -> Option<LinkState> {
-    Some(match number {
-        0 => LinkState::Intent,
-        LINKED => LinkState::Linked,
-        SLEEPING => LinkState::Sleeping,
-        3 => LinkState::Tombstone { eligible: false },
-        4 => LinkState::Tombstone { eligible: true },
-        5 => LinkState::Closed,
-        _ => return None,
-    })
-}
-
-fn origin_number(origin: Origin) -> i64 {
-    match origin {
-        Origin::Created => 0,
-        Origin::Stamp => 1,
-        Origin::Match => 2,
-    }
-}
-
-fn origin_of(number: i64) -> Option<Origin> {
-    Some(match number {
-        0 => Origin::Created,
-        1 => Origin::Stamp,
-        2 => Origin::Match,
-        _ => return None,
-    })
-}
-
-fn kind_number(kind: Kind) -> i64 {
-    match kind {
-        Kind::Contact => 0,
-        Kind::Employee => 1,
-        Kind::Individual => 2,
-    }
-}
-
-fn kind_of(number: i64) -> Option<Kind> {
-    Some(match number {
-        0 => Kind::Contact,
-        1 => Kind::Employee,
-        2 => Kind::Individual,
-        _ => return None,
-    })
-}
-
-/// The slots as one number, with the fingerprint of a placed address beside it: the mobile slot is
-/// the lowest bit, what became of the private address the rest.
-fn slots_number(slots: Slots) -> (i64, Option<i64>) {
-    let mobile = match slots.mobile {
-        MobileSlot::Business => 0,
-        MobileSlot::Private => 1,
-    };
-    let (email, placed) = match slots.private_email {
-        PrivateEmailSlot::Unplaced => (0, None),
-        PrivateEmailSlot::Placed(Fingerprint(number)) => (1, Some(number.cast_signed())),
-        PrivateEmailSlot::Touched => (2, None),
-    };
-    (mobile | email << 1, placed)
-}
-
-fn slots_of(number: i64, placed: Option<i64>) -> Option<Slots> {
-    let mobile = match number & 1 {
-        0 => MobileSlot::Business,
-        _ => MobileSlot::Private,
-    };
-    let private_email = match (number >> 1, placed) {
-        (0, None) => PrivateEmailSlot::Unplaced,
-        (1, Some(placed)) => PrivateEmailSlot::Placed(Fingerprint(placed.cast_unsigned())),
-        (2, None) => PrivateEmailSlot::Touched,
-        _ => return None,
-    };
-    Some(Slots {
-        mobile,
-        private_email,
-    })
-}
-
-/// Eight bytes of SHA-256 over the user's id and the contact's: what the index holds instead of 150
-/// letters. Two contacts may share it, so every hit is compared in full.
-fn contact_hash(user: UserId, contact: &ContactId) -> i64 {
-    let mut context = digest::Context::new(&digest::SHA256);
-    context.update(user.0.as_bytes());
-    context.update(contact.as_str().as_bytes());
-    let mut head = [0; 8];
-    for (to, from) in head.iter_mut().zip(context.finish().as_ref()) {
-        *to = *from;
-    }
-    i64::from_be_bytes(head)
-}
-
 pub(super) async fn put(w: &mut Writing<'_>, row: &LinkRow) -> Result<(), Error> {
     let user = w.user_in(row.user, &row.environment).await?;
     let link = &row.link;
@@ -129,7 +21,7 @@ pub(super) async fn put(w: &mut Writing<'_>, row: &LinkRow) -> Result<(), Error>
         None => None,
     };
     let contact = link.contact.as_ref();
-    let (slots, placed) = slots_number(link.slots);
+    let (slots, placed) = row::slots_number(link.slots);
     w.run(
         sqlx::query(
             "INSERT INTO links (user, person, state, origin, kind, slots, placed, contact_hash,
@@ -153,12 +45,12 @@ pub(super) async fn put(w: &mut Writing<'_>, row: &LinkRow) -> Result<(), Error>
         )
         .bind(user)
         .bind(row.person.0.as_bytes().as_slice())
-        .bind(state_number(link.state))
-        .bind(origin_number(link.origin))
-        .bind(kind_number(link.kind))
+        .bind(row::state_number(link.state))
+        .bind(row::origin_number(link.origin))
+        .bind(row::kind_number(link.kind))
         .bind(slots)
         .bind(placed)
-        .bind(contact.map(|contact| contact_hash(row.user, contact)))
+        .bind(contact.map(|contact| row::contact_hash(row.user, contact)))
         .bind(contact.map(ContactId::as_str))
         .bind(link.etag.as_ref().map(Etag::as_str))
         .bind(folder)
@@ -206,9 +98,9 @@ pub(super) async fn sleep(w: &mut Writing<'_>, user: UserId) -> Result<(), Error
         "UPDATE links SET state = ?
          WHERE user = (SELECT number FROM users WHERE id = ?) AND state = ?",
     )
-    .bind(SLEEPING)
+    .bind(row::SLEEPING)
     .bind(user.0.as_bytes().as_slice())
-    .bind(LINKED);
+    .bind(row::LINKED);
     w.run(sql).await?;
     Ok(())
 }
@@ -237,7 +129,7 @@ macro_rules! select {
 
 async fn fetch(pool: &SqlitePool, sql: Sql<'_>) -> Result<Vec<LinkRow>, Error> {
     let rows = sql.fetch_all(pool).await.map_err(outage)?;
-    rows.iter().map(read).collect()
+    rows.iter().map(row::link).collect()
 }
 
 pub(super) async fn of(
@@ -257,7 +149,9 @@ pub(super) async fn of_contacts(
     user: UserId,
     contacts: &[ContactId],
 ) -> Result<Vec<LinkRow>, Error> {
-    let hashes = contacts.iter().map(|contact| contact_hash(user, contact));
+    let hashes = contacts
+        .iter()
+        .map(|contact| row::contact_hash(user, contact));
     let sql = select!(
         "WHERE l.contact_hash IN (SELECT value FROM json_each(?)) AND u.id = ? ORDER BY l.person"
     );
@@ -300,36 +194,6 @@ pub(super) async fn of_people(
     fetch(pool, sql.bind(people).bind(environment.as_str())).await
 }
 
-fn read(row: &SqliteRow) -> Result<LinkRow, Error> {
-    let cells = Cells::of("links", row);
-    let fits = |column| move || cells_error(row, column);
-    let slots = slots_of(cells.int("slots")?, cells.int_or_none("placed")?);
-    let former = Link::former_from_bytes(cells.bytes("former")?);
-    Ok(LinkRow {
-        environment: cells.environment("environment")?,
-        user: cells.user("user")?,
-        person: cells.person("person")?,
-        link: Link {
-            state: state_of(cells.int("state")?).ok_or_else(fits("state"))?,
-            origin: origin_of(cells.int("origin")?).ok_or_else(fits("origin"))?,
-            contact: cells.text_or_none("contact")?.map(ContactId),
-            etag: cells.text_or_none("etag")?.map(Etag),
-            folder: cells.text_or_none("folder")?.map(FolderId),
-            relationship: cells.uuid_or_none("relationship")?.map(RelationshipId),
-            kind: kind_of(cells.int("kind")?).ok_or_else(fits("kind"))?,
-            base: Base::from_bytes(cells.bytes("base")?).ok_or_else(fits("base"))?,
-            slots: slots.ok_or_else(fits("slots"))?,
-            former: former.ok_or_else(fits("former"))?,
-            settles_at_ms: cells.int("settles_ms")?,
-        },
-        changed_ms: cells.int("changed_ms")?,
-    })
-}
-
-fn cells_error(row: &SqliteRow, column: &'static str) -> Error {
-    Cells::of("links", row).corrupt(column)
-}
-
 pub(super) async fn count(pool: &SqlitePool, user: UserId) -> Result<LinkCounts, Error> {
     let rows = sqlx::query(
         "SELECT l.state, count(*) AS count
@@ -342,7 +206,7 @@ pub(super) async fn count(pool: &SqlitePool, user: UserId) -> Result<LinkCounts,
     let mut counts = LinkCounts::default();
     for row in &rows {
         let cells = Cells::of("links", row);
-        let state = state_of(cells.int("state")?).ok_or_else(|| cells.corrupt("state"))?;
+        let state = row::state_of(cells.int("state")?).ok_or_else(|| cells.corrupt("state"))?;
         let count: u64 = cells.count("count")?;
         match state {
             LinkState::Intent => counts.intents += count,

@@ -4,7 +4,7 @@
 //! - `schema`: migrations. `file`: the file itself. `row`: columns and domain types.
 //! - `writer`: the one writer and its group commit. `writing`: one commit, change by change.
 //!   `keeper`: checkpoints, and what was erased is gone from the log too.
-//! - One room for each noun, with all SQL about it: `hints`, `leases` (with due lanes),
+//! - One room for each noun, with all SQL about it: `hints`, `leases` (with due lanes), `replicas`,
 //!   `environments` (with webhooks), `users` (with brake counts), `tokens`, `sign_ins`, `links`,
 //!   `cursors`, `subscriptions`, `audit`, `held`, `parked`, `previews`, `alerts`, `answers`;
 //!   `sealed_cells` alone goes across them, for the rotation of keys.
@@ -29,6 +29,7 @@ mod links;
 mod parked;
 mod port;
 mod previews;
+mod replicas;
 mod row;
 mod schema;
 mod sealed_cells;
@@ -229,7 +230,7 @@ impl SqliteStore {
     async fn write_lease(&self, work: Work) -> Result<Option<Lease>, Error> {
         match self.write(work).await? {
             Answer::Lease(lease) => Ok(lease),
-            Answer::Done | Answer::SignIn(_) => Ok(None),
+            Answer::Done | Answer::SignIn(_) | Answer::Replicas(_) => Ok(None),
         }
     }
 }

@@ -1,11 +1,10 @@
 //! What could not be done.
 
-use sqlx::{SqlitePool, sqlite::SqliteRow};
+use sqlx::SqlitePool;
 use tribelink_plan::ids::{PersonId, UserId};
 
 use super::{
-    outage,
-    row::{self, Cells},
+    outage, row,
     writing::{Sql, Writing},
 };
 use crate::store::{Error, Parked};
@@ -57,7 +56,7 @@ macro_rules! select {
 
 async fn fetch(pool: &SqlitePool, sql: Sql<'_>) -> Result<Vec<Parked>, Error> {
     let rows = sql.fetch_all(pool).await.map_err(outage)?;
-    rows.iter().map(read).collect()
+    rows.iter().map(row::parked).collect()
 }
 
 pub(super) async fn list(
@@ -92,18 +91,4 @@ pub(super) async fn of(
         .bind(user.0.as_bytes().as_slice())
         .bind(person.0.as_bytes().as_slice());
     fetch(pool, sql).await
-}
-
-fn read(row: &SqliteRow) -> Result<Parked, Error> {
-    let cells = Cells::of("parked", row);
-    Ok(Parked {
-        id: cells.int("id")?,
-        environment: cells.environment("environment")?,
-        user: cells.user("user")?,
-        person: cells.uuid_or_none("person")?.map(PersonId),
-        field: cells.text("field")?,
-        reason: cells.text("reason")?,
-        attempts: cells.count("attempts")?,
-        created_ms: cells.int("created_ms")?,
-    })
 }

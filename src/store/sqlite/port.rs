@@ -6,7 +6,7 @@ use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId
 
 use super::{
     SqliteStore, alerts, answers, audit, closed, cursors, environments, held, hints, leases, links,
-    parked, previews, sealed_cells, subscriptions, tokens, users,
+    parked, previews, sealed_cells, sign_ins, subscriptions, tokens, users,
     writer::{Answer, Job, Work},
 };
 use crate::store::*;
@@ -73,6 +73,22 @@ impl Store for SqliteStore {
 
     async fn release(&self, lease: &Lease) -> Result<(), Error> {
         self.write(Work::Release(lease.clone())).await.map(|_| ())
+    }
+
+    async fn beat(&self, holder: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<String>, Error> {
+        let work = Work::Beat {
+            holder: holder.to_owned(),
+            now_ms,
+            lease_ms,
+        };
+        match self.write(work).await? {
+            Answer::Replicas(replicas) => Ok(replicas),
+            Answer::Done | Answer::Lease(_) | Answer::SignIn(_) => Ok(Vec::new()),
+        }
+    }
+
+    async fn leave(&self, holder: &str) -> Result<(), Error> {
+        self.write(Work::Leave(holder.to_owned())).await.map(|_| ())
     }
 
     async fn due_lanes(&self, now_ms: i64, limit: usize) -> Result<Vec<Lane>, Error> {
@@ -150,8 +166,12 @@ impl Store for SqliteStore {
         };
         match self.write(work).await? {
             Answer::SignIn(sign_in) => Ok(sign_in),
-            Answer::Done | Answer::Lease(_) => Ok(None),
+            Answer::Done | Answer::Lease(_) | Answer::Replicas(_) => Ok(None),
         }
+    }
+
+    async fn sign_in(&self, state_hash: &[u8; 32], now_ms: i64) -> Result<Option<SignIn>, Error> {
+        sign_ins::get(&self.readers, state_hash, now_ms).await
     }
 
     async fn link(&self, user: UserId, person: PersonId) -> Result<Option<LinkRow>, Error> {

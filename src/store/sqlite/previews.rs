@@ -1,13 +1,9 @@
 //! Previews of the first sync.
 
-use sqlx::{SqlitePool, sqlite::SqliteRow};
+use sqlx::SqlitePool;
 use tribelink_plan::ids::{PersonId, UserId};
 
-use super::{
-    outage,
-    row::{self, Cells},
-    writing::Writing,
-};
+use super::{outage, row, writing::Writing};
 use crate::store::{Error, Preview, PreviewItem};
 
 pub(super) async fn put(w: &mut Writing<'_>, user: UserId, preview: &Preview) -> Result<(), Error> {
@@ -76,17 +72,7 @@ pub(super) async fn get(pool: &SqlitePool, user: UserId) -> Result<Option<Previe
     .fetch_optional(pool)
     .await
     .map_err(outage)?;
-    row.map(|row| {
-        let cells = Cells::of("previews", &row);
-        Ok(Preview {
-            ready: cells.flag("ready")?,
-            create: cells.count("creates")?,
-            adopt: cells.count("adopts")?,
-            skip: cells.count("skips")?,
-            made_ms: cells.int("made_ms")?,
-        })
-    })
-    .transpose()
+    row.as_ref().map(row::preview).transpose()
 }
 
 pub(super) async fn items(
@@ -108,14 +94,5 @@ pub(super) async fn items(
     .fetch_all(pool)
     .await
     .map_err(outage)?;
-    let read = |row: &SqliteRow| {
-        let cells = Cells::of("preview_items", row);
-        Ok(PreviewItem {
-            person: cells.person("person")?,
-            action: cells.text("action")?,
-            rule: cells.rule("rule")?,
-            reason: cells.text("reason")?,
-        })
-    };
-    rows.iter().map(read).collect()
+    rows.iter().map(row::preview_item).collect()
 }

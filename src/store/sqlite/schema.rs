@@ -8,14 +8,26 @@ use sqlx::{
 use super::outage;
 use crate::store::Error;
 
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "store",
-    include_str!("../../../migrations/sqlite/0001_store.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str); 3] = [
+    (
+        1,
+        "store",
+        include_str!("../../../migrations/sqlite/0001_store.sql"),
+    ),
+    (
+        2,
+        "replicas",
+        include_str!("../../../migrations/sqlite/0002_replicas.sql"),
+    ),
+    (
+        3,
+        "audit_pass",
+        include_str!("../../../migrations/sqlite/0003_audit_pass.sql"),
+    ),
+];
 
 /// The newest migration this program knows.
-const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+pub(super) const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// Brings the schema up to date; each migration is applied whole or not at all.
 ///

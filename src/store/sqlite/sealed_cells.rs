@@ -1,12 +1,10 @@
 //! Sealed cells by their places, whatever table they stand in: for the rotation of keys alone.
 
-use sqlx::{SqlitePool, sqlite::SqliteRow};
-use tribelink_plan::ids::PersonId;
+use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use super::{
-    outage,
-    row::{self, Cells},
+    outage, row,
     writing::{Sql, Writing},
 };
 use crate::store::{Error, Place, Sealed, SealedCell, SealedColumn};
@@ -98,7 +96,9 @@ pub(super) async fn page(
     };
     let sql = sql.bind(row::limit(limit));
     let rows = sql.fetch_all(pool).await.map_err(outage)?;
-    rows.iter().map(|row| read(column, row)).collect()
+    rows.iter()
+        .map(|row| row::sealed_cell(column, row))
+        .collect()
 }
 
 /// No key is empty: what comes after the empty one is everything.
@@ -135,42 +135,6 @@ fn by_number(sql: &'static str, after: Option<&Place>) -> Sql<'static> {
         _ => 0,
     };
     sqlx::query(sql).bind(key)
-}
-
-fn read(column: SealedColumn, row: &SqliteRow) -> Result<SealedCell, Error> {
-    let cells = Cells::of("sealed cells", row);
-    let place = match column {
-        SealedColumn::FingerprintKey => Place::FingerprintKey(cells.environment("k")?),
-        SealedColumn::EnvironmentSettings => Place::EnvironmentSettings(cells.environment("k")?),
-        SealedColumn::EnvironmentRefreshToken => {
-            Place::EnvironmentRefreshToken(cells.environment("k")?)
-        }
-        SealedColumn::EnvironmentAccessToken => {
-            Place::EnvironmentAccessToken(cells.environment("k")?)
-        }
-        SealedColumn::WebhookSecret => {
-            Place::WebhookSecret(cells.environment("k")?, cells.text("webhook")?)
-        }
-        SealedColumn::Mailbox => Place::Mailbox(cells.user("k")?),
-        SealedColumn::AllowMailbox => Place::AllowMailbox(cells.user("k")?),
-        SealedColumn::RefreshToken => Place::RefreshToken(cells.user("k")?),
-        SealedColumn::AccessToken => Place::AccessToken(cells.user("k")?),
-        SealedColumn::SignInProof => Place::SignInProof(cells.hash("k")?),
-        SealedColumn::AnswerBody => Place::AnswerBody(cells.hash("k")?),
-        SealedColumn::AuditValues => Place::AuditValues {
-            id: cells.int("k")?,
-            user: cells.user("user")?,
-            person: cells.uuid_or_none("person")?.map(PersonId),
-        },
-        SealedColumn::HeldValues => Place::HeldValues {
-            id: cells.int("k")?,
-            user: cells.user("user")?,
-            person: cells.person("person")?,
-            rule: cells.rule("rule")?,
-        },
-    };
-    let sealed = cells.sealed("sealed")?;
-    Ok(SealedCell { place, sealed })
 }
 
 /// Seals a cell anew, where it still holds what was read.

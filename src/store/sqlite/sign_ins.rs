@@ -1,8 +1,9 @@
-//! Pending sign-ins, each good for one use.
+//! Pending sign-ins, each good for one use, and sessions of the page.
 
+use sqlx::SqlitePool;
 use tribelink_plan::ids::UserId;
 
-use super::{row::Cells, writing::Writing};
+use super::{outage, row, writing::Writing};
 use crate::store::{Error, Purpose, SignIn};
 
 pub(super) async fn put(
@@ -15,6 +16,8 @@ pub(super) async fn put(
         Purpose::Consent(user) => of_user(w, "consent", *user).await?,
         Purpose::Employee(environment) => ("employee", environment.clone(), None),
         Purpose::Connect(environment) => ("connect", environment.clone(), None),
+        Purpose::Page(environment) => ("page", environment.clone(), None),
+        Purpose::Session(environment) => ("session", environment.clone(), None),
     };
     super::environments::exists(w, &environment).await?;
     w.run(
@@ -66,21 +69,23 @@ pub(super) async fn take(
         return Ok(None);
     };
     w.erase();
-    let cells = Cells::of("sign_ins", &row);
-    let purpose = match cells.text("purpose")?.as_str() {
-        "invite" => Purpose::Invite(cells.user("user")?),
-        "consent" => Purpose::Consent(cells.user("user")?),
-        "employee" => Purpose::Employee(cells.environment("environment")?),
-        "connect" => Purpose::Connect(cells.environment("environment")?),
-        _ => return Err(cells.corrupt("purpose")),
-    };
-    let sign_in = SignIn {
-        purpose,
-        proof: cells.sealed("proof")?,
-        browser_hash: cells.hash_or_none("browser_hash")?,
-        expires_ms: cells.int("expires_ms")?,
-    };
+    let sign_in = row::sign_in(&row)?;
     Ok(Some(sign_in).filter(|sign_in| sign_in.expires_ms > now_ms))
+}
+
+pub(super) async fn get(
+    pool: &SqlitePool,
+    state_hash: &[u8; 32],
+    now_ms: i64,
+) -> Result<Option<SignIn>, Error> {
+    let kept = sqlx::query(
+        "SELECT state_hash, purpose, environment,
+             (SELECT id FROM users WHERE number = user) AS user, proof, browser_hash, expires_ms
+         FROM sign_ins WHERE state_hash = ? AND expires_ms > ?",
+    );
+    let kept = kept.bind(state_hash.as_slice()).bind(now_ms);
+    let row = kept.fetch_optional(pool).await.map_err(outage)?;
+    row.as_ref().map(row::sign_in).transpose()
 }
 
 pub(super) async fn tidy(w: &mut Writing<'_>, now_ms: i64) -> Result<(), Error> {

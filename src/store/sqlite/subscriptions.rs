@@ -1,11 +1,10 @@
 //! Subscriptions at Graph.
 
-use sqlx::{SqlitePool, sqlite::SqliteRow};
+use sqlx::SqlitePool;
 use tribelink_plan::ids::UserId;
 
 use super::{
-    outage,
-    row::{self, Cells},
+    outage, row,
     writing::{Sql, Writing},
 };
 use crate::store::{Error, Subscription};
@@ -47,7 +46,7 @@ macro_rules! select {
 
 async fn fetch(pool: &SqlitePool, sql: Sql<'_>) -> Result<Vec<Subscription>, Error> {
     let rows = sql.fetch_all(pool).await.map_err(outage)?;
-    rows.iter().map(read).collect()
+    rows.iter().map(row::subscription).collect()
 }
 
 pub(super) async fn of(pool: &SqlitePool, user: UserId) -> Result<Vec<Subscription>, Error> {
@@ -73,18 +72,4 @@ pub(super) async fn list(
     let (expires_ms, id) = start.unwrap_or((i64::MIN, String::new()));
     let sql = select!("WHERE (s.expires_ms, s.id) > (?, ?) ORDER BY s.expires_ms, s.id LIMIT ?");
     fetch(pool, sql.bind(expires_ms).bind(id).bind(row::limit(limit))).await
-}
-
-fn read(row: &SqliteRow) -> Result<Subscription, Error> {
-    let cells = Cells::of("subscriptions", row);
-    Ok(Subscription {
-        id: cells.text("id")?,
-        user: cells.user("user")?,
-        environment: cells.environment("environment")?,
-        resource: cells.text("resource")?,
-        client_state_hash: cells.hash("client_state_hash")?,
-        expires_ms: cells.int("expires_ms")?,
-        created_ms: cells.int("created_ms")?,
-        checked_ms: cells.int("checked_ms")?,
-    })
 }

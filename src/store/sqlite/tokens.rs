@@ -1,11 +1,11 @@
 //! OAuth tokens of users and environments.
 
-use sqlx::{SqlitePool, sqlite::SqliteRow};
+use sqlx::SqlitePool;
 use tribelink_plan::ids::{EnvironmentId, UserId};
 
 use super::{
     outage,
-    row::Cells,
+    row::{self, Cells},
     writing::{Sql, Writing},
 };
 use crate::store::{Error, Tokens};
@@ -92,7 +92,7 @@ pub(super) async fn of_user(pool: &SqlitePool, user: UserId) -> Result<Option<To
     .fetch_optional(pool)
     .await
     .map_err(outage)?;
-    row.as_ref().map(read).transpose()
+    row.as_ref().map(row::tokens).transpose()
 }
 
 pub(super) async fn of_environment(
@@ -107,16 +107,5 @@ pub(super) async fn of_environment(
     .fetch_optional(pool)
     .await
     .map_err(outage)?;
-    row.as_ref().map(read).transpose()
-}
-
-fn read(row: &SqliteRow) -> Result<Tokens, Error> {
-    let cells = Cells::of("tokens", row);
-    Ok(Tokens {
-        refresh: cells.sealed("refresh")?,
-        access: cells.sealed("access")?,
-        expires_ms: cells.int("expires_ms")?,
-        generation: cells.int("generation")?,
-        consented_ms: cells.int("consented_ms")?,
-    })
+    row.as_ref().map(row::tokens).transpose()
 }

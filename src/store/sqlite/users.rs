@@ -1,6 +1,6 @@
 //! Users, and what their brake has counted.
 
-use sqlx::{SqlitePool, sqlite::SqliteRow};
+use sqlx::SqlitePool;
 use tribelink_plan::ids::{EmployeeId, EnvironmentId, UserId};
 
 use super::{
@@ -190,7 +190,7 @@ macro_rules! select {
 pub(super) async fn get(pool: &SqlitePool, id: UserId) -> Result<Option<User>, Error> {
     let sql = select!("WHERE id = ?").bind(id.0.as_bytes().as_slice());
     let row = sql.fetch_optional(pool).await.map_err(outage)?;
-    row.as_ref().map(read).transpose()
+    row.as_ref().map(row::user).transpose()
 }
 
 pub(super) async fn of_employee(
@@ -202,7 +202,7 @@ pub(super) async fn of_employee(
         .bind(environment.as_str())
         .bind(employee.0.as_bytes().as_slice());
     let row = sql.fetch_optional(pool).await.map_err(outage)?;
-    row.as_ref().map(read).transpose()
+    row.as_ref().map(row::user).transpose()
 }
 
 pub(super) async fn list(
@@ -223,38 +223,7 @@ pub(super) async fn list(
             .bind(row::limit(limit)),
     };
     let rows = sql.fetch_all(pool).await.map_err(outage)?;
-    rows.iter().map(read).collect()
-}
-
-fn read(row: &SqliteRow) -> Result<User, Error> {
-    let cells = Cells::of("users", row);
-    let state =
-        |column| UserState::from_name(&cells.text(column)?).ok_or_else(|| cells.corrupt(column));
-    Ok(User {
-        id: cells.user("id")?,
-        environment: cells.environment("environment")?,
-        employee: EmployeeId(cells.uuid("employee")?),
-        state: state("state")?,
-        resume_state: state("resume_state")?,
-        reason: cells.text_or_none("reason")?,
-        identity: cells
-            .text_or_none("tenant")?
-            .zip(cells.text_or_none("object")?),
-        mailbox: cells.sealed_or_none("mailbox")?,
-        allow_mailbox: cells.sealed_or_none("allow_mailbox")?,
-        return_to: cells.text_or_none("return_to")?,
-        start_on_consent: cells.flag("start_on_consent")?,
-        started: cells.flag("started")?,
-        created_ms: cells.int("created_ms")?,
-        chores_due_ms: cells.int("chores_due_ms")?,
-        delta_ms: cells.int("delta_ms")?,
-        proven_ms: cells.int_or_none("proven_ms")?,
-        progress: cells.counts("progress_done", "progress_all")?,
-        throttled_until_ms: cells.int("throttled_until_ms")?,
-        released: cells.flag("released")?,
-        brake_since_ms: cells.int("brake_since_ms")?,
-        braked: cells.counts("braked_changes", "braked_links")?,
-    })
+    rows.iter().map(row::user).collect()
 }
 
 pub(super) async fn count_brake(

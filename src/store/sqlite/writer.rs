@@ -13,7 +13,8 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::Sqlit
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    file::OpenFile, hints, keeper::Wake, leases, outage, schema, sign_ins, writing::Writing,
+    file::OpenFile, hints, keeper::Wake, leases, outage, replicas, schema, sign_ins,
+    writing::Writing,
 };
 use crate::{
     crash,
@@ -40,6 +41,12 @@ pub(super) enum Work {
         lease_ms: i64,
     },
     Release(Lease),
+    Beat {
+        holder: String,
+        now_ms: i64,
+        lease_ms: i64,
+    },
+    Leave(String),
     TakeSignIn {
         state_hash: [u8; 32],
         now_ms: i64,
@@ -53,6 +60,7 @@ pub(super) enum Answer {
     Done,
     Lease(Option<Lease>),
     SignIn(Option<SignIn>),
+    Replicas(Vec<String>),
 }
 
 pub(super) struct Job {
@@ -211,6 +219,15 @@ async fn perform(conn: &mut SqliteConnection, work: &Work) -> Result<(Answer, bo
         } => Answer::Lease(leases::renew(&mut w, lease, *now_ms, *lease_ms).await?),
         Work::Release(lease) => {
             leases::release(&mut w, lease).await?;
+            Answer::Done
+        }
+        Work::Beat {
+            holder,
+            now_ms,
+            lease_ms,
+        } => Answer::Replicas(replicas::beat(&mut w, holder, *now_ms, *lease_ms).await?),
+        Work::Leave(holder) => {
+            replicas::leave(&mut w, holder).await?;
             Answer::Done
         }
         Work::TakeSignIn { state_hash, now_ms } => {

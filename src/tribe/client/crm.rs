@@ -95,6 +95,10 @@ impl Client {
 
 #[async_trait]
 impl Crm for Client {
+    fn set_in_flight(&self, calls: usize) {
+        Client::set_in_flight(self, calls);
+    }
+
     async fn people(&self, ids: &[PersonId]) -> Result<Vec<Person>, Error> {
         let read = try_join_all(ids.chunks(IDS).map(|ids| self.some_people(ids)));
         Ok(read.await?.into_iter().flatten().collect())

@@ -6,10 +6,11 @@ use tempfile::TempDir;
 use tribelink::store::{
     Change, Error, Guard, Store,
     memory::MemoryStore,
+    postgres,
     sqlite::{Settings, SqliteStore},
 };
 
-use super::sample;
+use super::{sample, scratch::Scratch};
 
 type Make = fn() -> Pin<Box<dyn Future<Output = Fixture>>>;
 
@@ -18,6 +19,7 @@ pub(super) struct Fixture {
     store: Arc<dyn Store>,
     again: Make,
     _folder: Option<TempDir>,
+    _database: Option<Scratch>,
 }
 
 impl Deref for Fixture {
@@ -62,6 +64,7 @@ pub(super) async fn memory() -> Fixture {
         store: Arc::new(MemoryStore::new()),
         again: || Box::pin(memory()),
         _folder: None,
+        _database: None,
     }
 }
 
@@ -73,5 +76,22 @@ pub(super) async fn sqlite() -> Fixture {
         store: Arc::new(store),
         again: || Box::pin(sqlite()),
         _folder: Some(folder),
+        _database: None,
+    }
+}
+
+pub(super) async fn postgres() -> Fixture {
+    let database = Scratch::new().await;
+    // The cases make their times up.
+    let settings = postgres::Settings {
+        connections: 4,
+        time: postgres::Time::Caller,
+        ..postgres::Settings::default()
+    };
+    Fixture {
+        store: Arc::new(database.open_as(settings).await),
+        again: || Box::pin(postgres()),
+        _folder: None,
+        _database: Some(database),
     }
 }

@@ -193,11 +193,13 @@ pub(super) fn change((kind, a, b, c): Choice, ids: &Ids) -> Change {
         17 => Change::PutSignIn {
             state_hash: [b; 32],
             sign_in: sample::sign_in(
-                match c % 4 {
+                match c % 6 {
                     0 => Purpose::Invite(id),
                     1 => Purpose::Consent(id),
                     2 => Purpose::Employee(environment),
-                    _ => Purpose::Connect(environment),
+                    3 => Purpose::Connect(environment),
+                    4 => Purpose::Page(environment),
+                    _ => Purpose::Session(environment),
                 },
                 at_ms,
             ),

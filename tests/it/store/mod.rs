@@ -2,10 +2,11 @@
 //!
 //! # Map
 //! - [`fixture`]: makes an empty store of each kind. [`sample`]: rows.
-//! - One module for each noun, with cases that take any store: `leases`, `lanes`, `hints`, `users`,
-//!   `secrets`, `sealed`, `links`, `remotes`, `records`, `commits`.
+//! - One module for each noun, with cases that take any store: `leases`, `replicas`, `lanes`,
+//!   `hints`, `users`, `secrets`, `sealed`, `links`, `remotes`, `records`, `commits`.
 //! - [`history`]: random histories. [`model`]: they answer equally on every store.
-//! - [`sqlite_file`]: what only a file can show.
+//! - [`sqlite_file`]: what only a file can show. [`postgres_server`]: what only a server can,
+//!   and how it fails. [`scratch`]: a Postgres database for each test. [`proxy`], [`server`]: what fails.
 //!
 //! A further store joins with a function in [`fixture`] and one `suite!` line here.
 
@@ -22,11 +23,16 @@ mod lanes;
 mod leases;
 mod links;
 mod model;
+mod postgres_server;
+mod proxy;
 mod records;
 mod remotes;
+mod replicas;
 mod sample;
+mod scratch;
 mod sealed;
 mod secrets;
+mod server;
 mod sqlite_file;
 mod users;
 
@@ -37,6 +43,8 @@ macro_rules! suite {
             leases::renew_prolongs_only_what_is_held,
             leases::release_frees_the_lane_and_keeps_the_fence,
             leases::a_guard_without_its_lease_changes_nothing,
+            replicas::live_while_they_beat,
+            replicas::leave_at_once,
             lanes::due_by_hint_chore_and_state_longest_due_first,
             lanes::hints_make_a_mailbox_due_in_the_states_that_work,
             lanes::next_due_is_when_due_lanes_first_answers,
@@ -96,3 +104,4 @@ macro_rules! suite {
 
 suite!(memory);
 suite!(sqlite);
+suite!(postgres);

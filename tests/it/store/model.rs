@@ -206,7 +206,12 @@ async fn answers(store: &Fixture, leases: &[Option<Lease>; 6]) -> Vec<String> {
     for user in [None, Some(user_id(1)), Some(user_id(3))] {
         for person in [None, Some(person_id(1))] {
             for rule in [None, Some(Rule::R6)] {
-                let filter = AuditFilter { user, person, rule };
+                let filter = AuditFilter {
+                    user,
+                    person,
+                    rule,
+                    ..AuditFilter::default()
+                };
                 let before = lines.get(1).copied();
                 audit.extend(store.audit(&filter, before, 3).await.unwrap());
             }

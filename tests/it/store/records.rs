@@ -24,6 +24,7 @@ pub(super) async fn audit_is_filtered_newest_first(store: &Fixture) {
         fields: Vec::new(),
         values: None,
         note: None,
+        pass: 8,
         ..audit("a", 1, None, 30)
     };
     let lines = [
@@ -59,7 +60,28 @@ pub(super) async fn audit_is_filtered_newest_first(store: &Fixture) {
         (Some(user_id(9)), None, None, vec![]),
         (Some(user_id(9)), person, None, vec![]),
     ] {
-        let filter = AuditFilter { user, person, rule };
+        let filter = AuditFilter {
+            user,
+            person,
+            rule,
+            ..AuditFilter::default()
+        };
+        let found = store.audit(&filter, None, 9).await.unwrap();
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{filter:?}");
+    }
+    let by = |pass, since_ms, until_ms| AuditFilter {
+        pass,
+        since_ms,
+        until_ms,
+        ..AuditFilter::default()
+    };
+    for (filter, expected) in [
+        (by(None, Some(10), Some(30)), vec![&all[2], &all[3]]),
+        (by(None, Some(30), None), vec![&all[1]]),
+        (by(None, None, Some(10)), vec![&all[0]]),
+        (by(Some(7), None, None), vec![&all[0], &all[2], &all[3]]),
+        (by(Some(8), None, None), vec![&all[1]]),
+    ] {
         let found = store.audit(&filter, None, 9).await.unwrap();
         assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{filter:?}");
     }

@@ -186,6 +186,7 @@ pub(super) fn audit(environment: &str, user: u128, person: Option<u128>, at_ms: 
         fields: vec![Field::Surname, Field::Initials],
         values: Some(sealed("before and after")),
         note: Some("adopted".to_owned()),
+        pass: 7,
     }
 }
 

@@ -61,6 +61,8 @@ pub(super) async fn a_sign_in_works_once_and_in_time(store: &Fixture) {
         Purpose::Consent(user_id(3)),
         Purpose::Employee(environment_id("a")),
         Purpose::Connect(environment_id("b")),
+        Purpose::Page(environment_id("a")),
+        Purpose::Session(environment_id("b")),
     ];
     for purpose in purposes {
         let pending = SignIn {
@@ -73,6 +75,10 @@ pub(super) async fn a_sign_in_works_once_and_in_time(store: &Fixture) {
         };
         store.put(vec![put([1; 32]), put([2; 32])]).await;
         assert_eq!(store.take_sign_in(&[3; 32], 1).await.unwrap(), None);
+        for (hash, now_ms, there) in [(1, 99, true), (1, 100, false), (3, 1, false)] {
+            let kept = store.sign_in(&[hash; 32], now_ms).await.unwrap();
+            assert_eq!(kept, there.then(|| pending.clone()), "a look takes nothing");
+        }
         let taken = store.take_sign_in(&[1; 32], 99).await.unwrap();
         assert_eq!(taken, Some(pending.clone()));
         assert_eq!(store.take_sign_in(&[1; 32], 99).await.unwrap(), None);

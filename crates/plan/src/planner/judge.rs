@@ -434,7 +434,7 @@ fn shows_derived_initials(pair: Pair<'_>) -> bool {
 }
 
 /// Adds a field to the write of its record; `None`: that record no longer exists.
-fn write_to_tribe(
+pub(super) fn write_to_tribe(
     pair: Pair<'_>,
     field: Field,
     value: &Reading,

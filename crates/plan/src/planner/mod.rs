@@ -12,6 +12,7 @@
 //!   the first one; `patch`: from one contact to another by one PATCH.
 //! - `create`: a new contact.
 //! - [`settle`]: the link after the writes. [`quiet`]: whether Tribe has anything to say.
+//! - [`undo`]: back to what stood before a write.
 
 mod create;
 mod emails;
@@ -21,6 +22,7 @@ mod patch;
 mod place;
 pub mod quiet;
 pub mod settle;
+pub mod undo;
 
 pub use life::{choose_stamped, plan};
 

@@ -10,4 +10,5 @@ mod model;
 mod properties;
 mod rules;
 mod slots;
+mod undo;
 mod world;

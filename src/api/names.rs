@@ -1,0 +1,110 @@
+//! Names of people, read from Tribe for whoever may see values. Nothing keeps them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use tribelink_plan::{
+    field::Field,
+    ids::{EnvironmentId, PersonId, UserId},
+    name::Parts,
+    person::Person,
+};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    Api, Problem,
+    auth::Operator,
+    extract::{Id, Params},
+    problem::ProblemBody,
+};
+
+/// Most people of one call.
+const MOST: usize = 100;
+
+/// Names by person; those who are not there are absent.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"names": {"b724d383-bb70-480a-b03d-512b9aaec15a": "Anna van der Berg"}}))]
+pub struct NamesView {
+    /// Person's id and name.
+    names: BTreeMap<Uuid, String>,
+}
+
+/// Whose.
+#[derive(Deserialize)]
+pub struct Which {
+    ids: Option<String>,
+}
+
+/// The names of people, for somebody who may see values (operator)
+#[utoipa::path(
+    get, path = "/api/v1/users/{id}/names", operation_id = "names_list", tag = "links",
+    params(
+        ("id" = Uuid, Path, description = "The user in whose environment they are"),
+        ("ids" = String, Query, description = "Up to 100 ids of people, separated by commas"),
+    ),
+    responses(
+        (status = 200, description = "The names", body = NamesView),
+        (status = 400, description = "No ids, or too many", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Unknown user", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn list(
+    State(api): State<Arc<Api>>,
+    _: Operator,
+    Id(id): Id<UserId>,
+    Params(which): Params<Which>,
+) -> Result<Json<NamesView>, Problem> {
+    let user = api.activation.user(id).await?;
+    let ids: Result<Vec<Uuid>, _> = which
+        .ids
+        .as_deref()
+        .unwrap_or_default()
+        .split(',')
+        .map(str::parse)
+        .collect();
+    let ids = ids.map_err(|_| Problem::invalid("ids are ids of people, separated by commas"))?;
+    if ids.len() > MOST {
+        return Err(Problem::invalid("at most 100 ids at once"));
+    }
+    let ids: Vec<PersonId> = ids.into_iter().map(PersonId).collect();
+    let names = of(&api, &user.environment, &ids).await?;
+    let names = names.into_iter().map(|(id, name)| (id.0, name)).collect();
+    Ok(Json(NamesView { names }))
+}
+
+/// The names of people of an environment.
+pub(super) async fn of(
+    api: &Api,
+    environment: &EnvironmentId,
+    ids: &[PersonId],
+) -> Result<BTreeMap<PersonId, String>, Problem> {
+    let crm = api.crms.crm(environment).await?;
+    let crm = crm.ok_or_else(|| Problem::not_found("environment"))?;
+    let mut names = BTreeMap::new();
+    for chunk in ids.chunks(MOST) {
+        if chunk.is_empty() {
+            continue;
+        }
+        let read = crm.people(chunk).await?;
+        names.extend(
+            read.iter()
+                .filter_map(|person| Some((person.id, name(person)?))),
+        );
+    }
+    Ok(names)
+}
+
+fn name(person: &Person) -> Option<String> {
+    let reading = |field| person.reading(field, None);
+    let (initials, first) = (reading(Field::Initials), reading(Field::FirstName));
+    let (insertion, surname) = (reading(Field::Insertion), reading(Field::Surname));
+    let parts = Parts {
+        initials: initials.value(),
+        first: first.value(),
+        insertion: insertion.value(),
+        surname: surname.value(),
+    };
+    parts.display_name()
+}

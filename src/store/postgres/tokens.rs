@@ -1,0 +1,100 @@
+//! OAuth tokens of users and environments.
+
+use sqlx::PgPool;
+use tribelink_plan::ids::{EnvironmentId, UserId};
+
+use super::{
+    outage, row,
+    writing::{Sql, Writing},
+};
+use crate::store::{Error, Tokens};
+
+/// Saves what replaces `expected`: one statement that finds the row as it was read, or none. A save
+/// that does not know the newest tokens would bring a used refresh token back.
+pub(super) async fn put(
+    w: &mut Writing<'_>,
+    user: UserId,
+    tokens: &Tokens,
+    expected: i64,
+) -> Result<(), Error> {
+    let number = w.user(user).await?;
+    let sql = match expected {
+        0 => sqlx::query(
+            r#"INSERT INTO tokens ("user", refresh, access, expires_ms, generation, consented_ms)
+               VALUES ($1, $2, $3, $4, $5 + 1, $6) ON CONFLICT DO NOTHING"#,
+        ),
+        _ => sqlx::query(
+            r#"UPDATE tokens SET refresh = $2, access = $3, expires_ms = $4, generation = $5 + 1,
+                   consented_ms = $6
+               WHERE "user" = $1 AND generation = $5"#,
+        ),
+    };
+    w.must(bind(sql.bind(number), tokens, expected), "tokens")
+        .await
+}
+
+pub(super) async fn put_environment(
+    w: &mut Writing<'_>,
+    environment: &EnvironmentId,
+    tokens: &Tokens,
+    expected: i64,
+) -> Result<(), Error> {
+    super::environments::exists(w, environment).await?;
+    let sql = match expected {
+        0 => sqlx::query(
+            "INSERT INTO environment_tokens
+                 (environment, refresh, access, expires_ms, generation, consented_ms)
+             VALUES ($1, $2, $3, $4, $5 + 1, $6) ON CONFLICT DO NOTHING",
+        ),
+        _ => sqlx::query(
+            "UPDATE environment_tokens SET refresh = $2, access = $3, expires_ms = $4,
+                 generation = $5 + 1, consented_ms = $6
+             WHERE environment = $1 AND generation = $5",
+        ),
+    };
+    let sql = sql.bind(environment.as_str());
+    w.must(bind(sql, tokens, expected), "tokens").await
+}
+
+fn bind<'q>(sql: Sql<'q>, tokens: &'q Tokens, expected: i64) -> Sql<'q> {
+    sql.bind(tokens.refresh.0.as_slice())
+        .bind(tokens.access.0.as_slice())
+        .bind(tokens.expires_ms)
+        .bind(expected)
+        .bind(tokens.consented_ms)
+}
+
+pub(super) async fn drop(w: &mut Writing<'_>, user: UserId) -> Result<(), Error> {
+    let sql = sqlx::query(
+        r#"DELETE FROM tokens WHERE "user" = (SELECT number FROM users WHERE id = $1)"#,
+    );
+    w.run(sql.bind(user.0.as_bytes().as_slice())).await?;
+    Ok(())
+}
+
+pub(super) async fn of_user(pool: &PgPool, user: UserId) -> Result<Option<Tokens>, Error> {
+    let row = sqlx::query(
+        "SELECT t.user, t.refresh, t.access, t.expires_ms, t.generation, t.consented_ms
+         FROM tokens t JOIN users u ON u.number = t.user WHERE u.id = $1",
+    )
+    .bind(user.0.as_bytes().as_slice())
+    .fetch_optional(pool)
+    .await
+    .map_err(outage)?;
+    row.as_ref().map(row::tokens).transpose()
+}
+
+pub(super) async fn of_environment(
+    pool: &PgPool,
+    environment: &EnvironmentId,
+) -> Result<Option<Tokens>, Error> {
+    let row = sqlx::query(
+        "SELECT environment, refresh, access, expires_ms, generation, consented_ms
+         FROM environment_tokens WHERE environment = $1",
+    )
+    .bind(environment.as_str())
+    .fetch_optional(pool)
+    .await
+    .map_err(outage)?;
+    row.as_ref().map(row::tokens).transpose()
+}
