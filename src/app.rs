@@ -549,5 +549,6 @@ fn engine_settings(config: &Config) -> engine::Settings {
         public_url: config.server.public_url.to_string(),
         register_webhooks: config.tribe.register_webhooks,
         undo: config.audit.undo,
+        keep_audit: config.audit.keep,
     }
 }

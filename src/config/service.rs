@@ -336,13 +336,27 @@ impl Worker {
 pub struct Audit {
     /// How long values are kept for undo; `None`: not at all.
     pub undo: Option<Duration>,
+    /// How long lines are kept; `None`: for ever.
+    pub keep: Option<Duration>,
 }
 
 impl Audit {
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Audit> {
-        let days = reader.need("audit.undo_days", value::number(0, 3_650))?;
-        let undo = (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400));
-        Some(Audit { undo })
+        let undo = reader.need("audit.undo_days", value::number(0, 3_650));
+        let keep = reader.need("audit.keep_days", value::number(0, 36_500));
+        let (undo, keep) = (undo?, keep?);
+        if keep > 0 && keep < undo {
+            reader.problem(
+                "audit.keep_days",
+                "is below audit.undo_days: what is to be undone must be kept",
+            );
+            return None;
+        }
+        let time = |days: u32| (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400));
+        Some(Audit {
+            undo: time(undo),
+            keep: time(keep),
+        })
     }
 }
 
