@@ -4,10 +4,12 @@
 //! a head must arrive within [`Limits::head`], which also ends idle keep-alive connections; a body
 //! must not pause for longer than [`Limits::body_pause`]; a request must be answered within
 //! [`Limits::request`], body included; and a client must not pause for longer than
-//! [`Limits::write_pause`] in taking the answer. Beyond [`Limits::connections`] new ones wait in the
-//! listener's queue. [`limit`] is the configured limit of requests for each client.
+//! [`Limits::write_pause`] in taking the answer. Beyond [`Limits::connections`] whoever has waited longest
+//! without a whole request makes room (`seats`); while all of them work, new ones wait. [`limit`] is the
+//! configured limit of requests for each client.
 
 pub mod limit;
+mod seats;
 
 use std::{
     convert::Infallible,
@@ -15,6 +17,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -28,11 +31,12 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Sleep, sleep, timeout},
 };
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+
+use self::seats::{Arriving, Seat, Seats};
 
 /// Most bytes of a request's head: Microsoft's callbacks carry codes of up to 4 KiB.
 const HEAD_BYTES: usize = 64 << 10;
@@ -97,17 +101,17 @@ pub async fn serve(
             ))
             .layer(RequestBodyTimeoutLayer::new(limits.body_pause)),
     );
-    let slots = std::sync::Arc::new(Semaphore::new(limits.connections));
+    let seats = Seats::new(limits.connections);
     let graceful = GracefulShutdown::new();
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener, &seats) => accepted,
         };
         match accepted {
-            Ok((stream, peer, slot)) => {
-                connect(stream, peer, slot, &router, limits, &graceful);
+            Ok((stream, peer, seat)) => {
+                connect(stream, peer, seat, &router, limits, &graceful);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -118,10 +122,9 @@ pub async fn serve(
     drop(listener);
     let open = graceful.count();
     tracing::info!(connections = open, "draining");
-    let slots_taken = || limits.connections - slots.available_permits();
     match timeout(limits.grace, graceful.shutdown()).await {
         Ok(()) => Ended::Drained,
-        Err(_) => Ended::Cut(slots_taken()),
+        Err(_) => Ended::Cut(seats.taken()),
     }
 }
 
@@ -141,33 +144,35 @@ pub fn terminated() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+type Accepted = (TcpStream, SocketAddr, Arc<Seat>);
 
-/// Takes a slot first, so that a connection is never accepted and then left waiting.
-async fn accept(listener: &TcpListener, slots: &std::sync::Arc<Semaphore>) -> io::Result<Accepted> {
-    let slot = slots
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
+/// The connection first: nobody is sent away before there is somebody to make room for.
+async fn accept(listener: &TcpListener, seats: &Arc<Seats>) -> io::Result<Accepted> {
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, peer, slot))
+    let seat = seats.take().await;
+    Ok((stream, peer, seat))
 }
 
 fn connect(
     stream: TcpStream,
     peer: SocketAddr,
-    slot: OwnedSemaphorePermit,
+    seat: Arc<Seat>,
     router: &Router,
     limits: Limits,
     graceful: &GracefulShutdown,
 ) {
     let router = router.clone();
+    let own = Arc::clone(&seat);
     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let router = router.clone();
-        async move { Ok::<_, Infallible>(answer(router, request.map(Body::new)).await) }
+        let (router, seat) = (router.clone(), Arc::clone(&own));
+        async move {
+            let body = |body| Body::new(Arriving::new(body, Arc::clone(&seat)));
+            let response = answer(router, request.map(body)).await;
+            seat.wait();
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -179,11 +184,13 @@ fn connect(
         );
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
-        // A client that breaks off, or is too slow, is none of the service's errors.
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended early");
+        tokio::select! {
+            // A client that breaks off, or is too slow, is none of the service's errors.
+            ended = connection => if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            },
+            () = seat.told_to_leave() => {}
         }
-        drop(slot);
     });
 }
 

@@ -83,8 +83,13 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 /// What every admin route may answer, said once here rather than at each.
 fn add_common(operation: &mut Operation) {
     let common = [
+        ("400", "A parameter or the body cannot be used"),
         ("401", "No token, or a wrong one"),
         ("403", "The token's role may not do this"),
+        (
+            "502",
+            "A remote refused the service; `tribelink doctor` names the cause",
+        ),
         (
             "503",
             "The database or a remote is not available; Retry-After says when to repeat",

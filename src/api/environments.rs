@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use tribelink_plan::ids::EnvironmentId;
 use utoipa::ToSchema;
 
@@ -89,9 +89,17 @@ pub async fn list(
 }))]
 pub struct NewEnvironment {
     /// A short name: lower-case letters, digits and dashes, at most 32.
+    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,31}$")]
     id: String,
     /// How to reach it: the keys of the configuration's section `tribe`. Kept sealed, shown to nobody.
+    #[serde(deserialize_with = "from_object")]
     tribe: Settings,
+}
+
+/// Reads the settings from an object: the library would fill them from a list too, by their order.
+fn from_object<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Settings, D::Error> {
+    let members = serde_json::Map::deserialize(deserializer)?;
+    Settings::deserialize(members).map_err(serde::de::Error::custom)
 }
 
 /// Adds an environment (admin)

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::Problem;
 use crate::remote::json::{MAX_DEPTH, depth};
 
-/// A JSON body; an empty one counts as `{}`, so that commands whose members are all optional need none.
+/// A JSON body; an empty one and `null` count as `{}`, so that commands whose members are all optional need none.
 pub struct Body<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
@@ -28,7 +28,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json")
             });
         let Raw(bytes) = Raw::from_request(request, state).await?;
-        if bytes.is_empty() {
+        if bytes.is_empty() || (is_json && bytes.trim_ascii() == b"null") {
             let empty = serde_json::from_slice(b"{}");
             return empty.map(Body).map_err(|error| unreadable(&error));
         }
@@ -37,6 +37,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "the body must be application/json",
             ));
+        }
+        // The library would fill a record's members from a list, by their order.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Problem::invalid("the body must be a JSON object"));
         }
         if depth(&bytes) > MAX_DEPTH {
             return Err(Problem::invalid("the JSON nests too deep"));

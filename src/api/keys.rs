@@ -56,7 +56,7 @@ pub struct Walked {
 /// nothing: what was being written while a walk went by, another one finds.
 #[utoipa::path(
     post, path = "/api/v1/keys/rotate", operation_id = "keys_rotate", tag = "service",
-    request_body(content = Walk, description = "Where to go on"),
+    request_body = Option<Walk>,
     responses(
         (status = 200, description = "What was done", body = Walked),
         (status = 400, description = "The cursor is none of a walk", body = ProblemBody, content_type = "application/problem+json"),

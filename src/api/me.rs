@@ -89,6 +89,8 @@ pub struct MeView {
     /// The link; null before it was switched on.
     #[schema(required)]
     user: Option<UserDetail>,
+    /// Whether a preview was asked for.
+    has_preview: bool,
 }
 
 /// One's own link
@@ -101,14 +103,19 @@ pub struct MeView {
 )]
 pub async fn show(State(api): State<Arc<Api>>, me: Employee) -> Result<Json<MeView>, Problem> {
     let user = api.store.user_of(&me.environment, me.id).await?;
+    let mut has_preview = false;
     let user = match user {
-        Some(user) => Some(users::detail(&api, &me.caller(), user).await?),
+        Some(user) => {
+            has_preview = api.store.preview(user.id).await?.is_some();
+            Some(users::detail(&api, &me.caller(), user).await?)
+        }
         None => None,
     };
     Ok(Json(MeView {
         name: me.name,
         environment: me.environment.0,
         user,
+        has_preview,
     }))
 }
 
@@ -155,7 +162,7 @@ pub struct Wanted {
 ///
 /// `preview`, `start`, `pause`, `resume`, `resync` or `disconnect`.
 #[utoipa::path(
-    post, path = "/api/v1/me/{command}", operation_id = "me_command", tag = "page",
+    post, path = "/api/v1/me/commands/{command}", operation_id = "me_command", tag = "page",
     request_body = Option<Wanted>,
     params(("command" = String, Path, description = "The command", example = "pause")),
     responses(
@@ -383,7 +390,7 @@ pub struct MyPerson {
 
 /// A person of one's own
 ///
-/// Only whoever is, or was, in one's own Outlook or in one's own preview.
+/// Only whoever is, or was, in one's own Outlook, or names oneself as relationship manager or owner.
 #[utoipa::path(
     get, path = "/api/v1/me/people/{person_id}", operation_id = "me_person", tag = "page",
     params(("person_id" = Uuid, Path, description = "The person")),
@@ -401,7 +408,7 @@ pub async fn person(
     let user = me.user(&api).await?;
     let explanation = people::explained(&api, &user, person).await?;
     let is_linked = api.store.link(user.id, person).await?.is_some();
-    if !is_linked && !explanation.is_eligible() {
+    if !is_linked && !explanation.names_employee() {
         return Err(Problem::not_found("person of yours"));
     }
     Ok(Json(MyPerson {

@@ -96,8 +96,11 @@ pub struct ExplanationView {
 }
 
 impl ExplanationView {
-    pub(super) fn is_eligible(&self) -> bool {
-        self.eligible
+    /// Whether any relationship of the person, a former one included, names the employee.
+    pub(super) fn names_employee(&self) -> bool {
+        let named =
+            |one: &Condition| one.holds && one.name.starts_with("relationship_names_employee");
+        self.conditions.iter().any(named)
     }
 }
 

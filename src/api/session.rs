@@ -170,7 +170,7 @@ pub async fn by_token(
     }
     let known = auth::holder(&api.settings.tokens, wanted.token.0.expose_secret());
     let Some(caller) = known else {
-        metrics::counter!("tribelink_api_denied_total").increment(1);
+        crate::telemetry::meter::denied();
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "this is no token of the admin API; ask your administrator for one",

@@ -68,6 +68,14 @@ pub async fn tribe(
     Ok(StatusCode::ACCEPTED)
 }
 
+/// What Graph sends, as far as it is described here: each item is judged alone.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it describes; the items are read one by one")]
+pub struct Delivery {
+    /// The items.
+    value: Vec<serde_json::Value>,
+}
+
 /// The handshake's parameter.
 #[derive(Deserialize)]
 pub struct Handshake {
@@ -82,7 +90,7 @@ pub struct Handshake {
 #[utoipa::path(
     post, path = "/webhooks/graph/notifications", operation_id = "webhooks_notifications", tag = "hints", security(()),
     params(("validationToken" = Option<String>, Query, description = "Handshake")),
-    request_body(content = serde_json::Value, description = "What Graph sends",
+    request_body(content = Option<Delivery>, description = "What Graph sends; nothing with the handshake",
         example = json!({"value": [{"subscriptionId": "7f1f…", "clientState": "…", "changeType": "updated",
             "resource": "Users/…/Contacts/AAkA…", "resourceData": {"id": "AAkA…", "@odata.etag": "W/\"EQAA\""}}]})),
     responses(
@@ -112,7 +120,7 @@ pub async fn notifications(
 #[utoipa::path(
     post, path = "/webhooks/graph/lifecycle", operation_id = "webhooks_lifecycle", tag = "hints", security(()),
     params(("validationToken" = Option<String>, Query, description = "Handshake")),
-    request_body(content = serde_json::Value, description = "What Graph sends",
+    request_body(content = Option<Delivery>, description = "What Graph sends; nothing with the handshake",
         example = json!({"value": [{"subscriptionId": "7f1f…", "clientState": "…", "lifecycleEvent": "missed"}]})),
     responses(
         (status = 200, description = "The handshake's token", body = String, content_type = "text/plain"),

@@ -23,7 +23,8 @@ impl Engine {
                 meter::replicas(replicas);
                 self.ports.crms.set_in_flight(share.calls());
                 if self.scheduler.set_share(share) {
-                    tracing::info!(replicas, "the work is shared anew");
+                    let replica = self.holder.get(..8).unwrap_or_default();
+                    tracing::info!(replica, replicas, "the work is shared anew");
                 }
             }
             Err(error) => {

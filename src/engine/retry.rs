@@ -10,6 +10,25 @@ pub const ATTEMPTS: u32 = 10;
 /// The longest wait between two tries, in milliseconds.
 const LONGEST_MS: i64 = 300_000;
 
+/// After so many tries a bunch that fails again and again is worked on one by one.
+const ONE_BY_ONE: u32 = 4;
+
+/// With so many failures in a row it is the remote that fails, not one item of a bunch.
+pub const IN_A_ROW: usize = 3;
+
+/// Whether one item may stand in the way of a whole bunch: the request is refused for good, or it
+/// failed again and again. What concerns the remote or the right to call it is nobody's fault.
+pub fn may_be_one_item(error: &remote::Error, attempts: u32) -> bool {
+    match error {
+        remote::Error::Rejected { .. }
+        | remote::Error::Forbidden(_)
+        | remote::Error::NotFound
+        | remote::Error::Gone => true,
+        remote::Error::Transient(_) | remote::Error::Unusable(_) => attempts >= ONE_BY_ONE,
+        _ => false,
+    }
+}
+
 /// What becomes of a hint whose work failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -82,6 +101,26 @@ mod tests {
             code: "ErrorInvalidRequest".to_owned(),
         };
         assert!(matches!(fate(&final_, 0, 0), Fate::Park(_)));
+    }
+
+    #[test]
+    fn one_item_is_suspected_when_it_is_refused_or_fails_again_and_again() {
+        let refused = remote::Error::Rejected {
+            status: 400,
+            code: "bad".to_owned(),
+        };
+        assert!(may_be_one_item(&refused, 0));
+        let failed = remote::Error::Transient("500".to_owned());
+        assert!(!may_be_one_item(&failed, 0));
+        assert!(may_be_one_item(&failed, ONE_BY_ONE));
+        for error in [
+            remote::Error::Throttled { after: None },
+            remote::Error::Unauthorised,
+            remote::Error::ConsentNeeded("x".to_owned()),
+            remote::Error::Application("x".to_owned()),
+        ] {
+            assert!(!may_be_one_item(&error, 20), "{error}");
+        }
     }
 
     #[test]

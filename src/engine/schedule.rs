@@ -142,7 +142,8 @@ impl Engine {
                 woken.retain(|lane| state.share.owns(lane) || state.running.contains(lane));
                 (woken, state.share.clone())
             };
-            if now >= look_at_ms {
+            let looks = now >= look_at_ms;
+            if looks {
                 match self.ports.store.due_lanes(now, LANES).await {
                     Ok(due) => lanes.extend(waiting.choose(due, &share, now)),
                     Err(error) => tracing::warn!(%error, "cannot ask for due work; trying again"),
@@ -151,8 +152,10 @@ impl Engine {
             for lane in lanes {
                 self.start(lane, &mut jobs, &cancelled);
             }
-            let wait_ms = self.wait_ms(self.now()).await;
-            look_at_ms = self.now() + wait_ms;
+            let next_ms = self.now() + self.wait_ms(self.now()).await;
+            // Whoever is woken again and again still looks when it was to look.
+            look_at_ms = if looks { next_ms } else { look_at_ms.min(next_ms) };
+            let wait_ms = look_at_ms - self.now();
             let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
             tokio::select! {
                 biased;

@@ -238,7 +238,14 @@ impl Client {
                 Err(error) => Err(error),
             };
             match answers {
-                Ok(answers) => outcomes.extend(answers),
+                Ok(answers) => {
+                    outcomes.extend(answers);
+                    // Who is asked to rest sends no further batch.
+                    if let Some(rest) = Error::longest_rest(&outcomes) {
+                        outcomes.resize_with(asks.len(), || Err(rest.clone()));
+                        break;
+                    }
+                }
                 Err(error) if outcomes.is_empty() => return Err(error),
                 Err(error) => {
                     // The requests of this batch share its failure; those after it were not sent.

@@ -32,7 +32,7 @@ export async function care(draw, focus) {
     h('h1', {}, t('What waits for a decision')),
     h('p', { class: 'lead' }, t('Held changes wait until somebody says which value counts; everything else of the same person goes on.')),
     open.length > 1 && may('operator') && card(h('h2', {}, t('All {n} at once', { n: number(open.length) })), h('div', { class: 'actions' }, bulk('accept', t("Take Outlook's"), true), bulk('reject', t("Keep Tribe's"), false))),
-    held.items.length ? heldList(held.items, decide, who) : empty(t('Nothing is held.')),
+    h('h2', {}, t('Held changes')), held.items.length ? heldList(held.items, decide, who) : empty(t('Nothing is held.')),
     h('h2', {}, t('What could not be done')),
     rows.length ? card(table(t('What could not be done'), [t('Person'), t('Why'), t('Tried'), t('Since'), t('Action')], rows),
       may('operator') && rows.length > 1 && h('div', { class: 'actions' }, button(t('Try all again'), () => each(parked.items, (item) => post(`/parked/${item.id}/retry`)), { then: () => draw(), done: t('It is being tried again.') })))

@@ -88,7 +88,7 @@ const screens = {
   'Your employee record in Tribe is former: the link was stopped.': 'Je medewerker in Tribe is voormalig: de koppeling is gestopt.',
   'Too many contacts would have changed at once. Your administrator looks at it first.': 'Er zouden te veel contacten tegelijk veranderen. Je beheerder kijkt er eerst naar.',
   'Waiting for your decision': 'Wacht op je besluit', 'A change of a contact': 'Een wijziging van een contact', 'What changed lately': 'Wat er onlangs veranderde', 'All your contacts': 'Al je contacten',
-  'Held change': 'Vastgehouden wijziging', Field: 'Veld', 'Decided; it is being carried out.': 'Besloten; het wordt uitgevoerd.', "Take Outlook's": 'Neem die van Outlook', "Keep Tribe's": 'Houd die van Tribe', 'Decided.': 'Besloten.',
+  'Held change': 'Vastgehouden wijziging', 'Held changes': 'Vastgehouden wijzigingen', Field: 'Veld', 'Decided; it is being carried out.': 'Besloten; het wordt uitgevoerd.', "Take Outlook's": 'Neem die van Outlook', "Keep Tribe's": 'Houd die van Tribe', 'Decided.': 'Besloten.',
   State: 'Stand', 'Nobody yet.': 'Nog niemand.', Further: 'Verder',
   // States.
   'waits for sign-in': 'wacht op inloggen', 'ready to start': 'klaar om te starten', 'first sync': 'eerste synchronisatie', live: 'actief', paused: 'gepauzeerd', 'must sign in again': 'moet opnieuw inloggen', 'stopped by the brake': 'gestopt door de rem', disconnected: 'losgekoppeld',

@@ -16,7 +16,7 @@ function product(user, draw) {
     onclick: async () => {
       if (on) {
         if (!(await question(t('Your Outlook contacts stay as they are. Changes no longer reach the other side.'), t('Disconnect'), true))) return;
-        await post('/me/disconnect', {});
+        await post('/me/commands/disconnect', {});
       } else {
         await post('/me/activate');
       }
@@ -52,9 +52,9 @@ function grant(draw, again) {
 
 const ACTIONS = { create: ['create', 'good'], adopt: ['adopt', ''], skip: ['leave out', 'warn'] };
 
-async function previewCard(draw) {
-  const preview = await get('/me/preview').catch((error) => { if (error.status === 404) return null; throw error; });
-  const ask = button(preview ? t('Look again') : t('Show the preview'), () => post('/me/preview'), { then: () => draw(), id: 'preview', main: !preview });
+async function previewCard(draw, has) {
+  const preview = has ? await get('/me/preview') : null;
+  const ask = button(preview ? t('Look again') : t('Show the preview'), () => post('/me/commands/preview'), { then: () => draw(), id: 'preview', main: !preview });
   const parts = [h('h2', {}, t('What the first sync will do'))];
   if (!preview) parts.push(h('p', {}, t('Nothing is written before you start. Look first at who will come into your address book.')), h('div', { class: 'actions' }, ask));
   else if (preview.state === 'running') parts.push(progress(preview.progress, t('Looking at both sides')));
@@ -66,7 +66,7 @@ async function previewCard(draw) {
     });
     parts.push(rows.length ? table(t('Preview'), [t('Person'), t('What happens'), t('Why')], rows) : empty(t('Nobody in Tribe names you as relationship manager or owner yet.')));
     if (preview.next_cursor) parts.push(h('p', { class: 'small quiet' }, t('The first {n} of {all}.', { n: preview.items.length, all: preview.total })));
-    parts.push(h('div', { class: 'actions' }, button(t('Save and start'), () => post('/me/start'), { main: true, then: () => draw(), done: t('The first sync has begun.'), id: 'start' }), ask));
+    parts.push(h('div', { class: 'actions' }, button(t('Save and start'), () => post('/me/commands/start'), { main: true, then: () => draw(), done: t('The first sync has begun.'), id: 'start' }), ask));
   }
   return [card(...parts), preview?.state === 'running'];
 }
@@ -91,7 +91,7 @@ export function heldList(items, decide, who) {
 }
 
 function stateCard(user, draw) {
-  const run = (name, options = {}) => button(options.text, () => post(`/me/${name}`, options.body || {}), { then: () => draw(), ...options });
+  const run = (name, options = {}) => button(options.text, () => post(`/me/commands/${name}`, options.body || {}), { then: () => draw(), ...options });
   const live = user.state === 'live' || user.state === 'first_sync';
   return card(h('h2', {}, t('Your link')),
     numbers([[t('in step'), number(user.counts.in_sync)], [t('asleep'), number(user.counts.sleeping)], [t('held'), number(user.counts.held)], [t('failing'), number(user.counts.failing)]]),
@@ -116,7 +116,7 @@ export async function own(draw, focus) {
   if (user?.state === 'invited') parts.push(grant(draw, false));
   if (user?.state === 'needs_consent') parts.push(grant(draw, true));
   if (user?.state === 'consented') {
-    const [made, runs] = await previewCard(draw);
+    const [made, runs] = await previewCard(draw, me.has_preview);
     parts.push(made);
     again = runs;
   }

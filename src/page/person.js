@@ -12,16 +12,16 @@ const CONDITIONS = {
 
 function base(stands) {
   if (stands === null) return null;
-  return stands ? h('span', { class: 'small quiet' }, ` · ${t('as when last in step')}`) : h('span', { class: 'small' }, ` · ${t('changed since')}`);
+  return stands ? h('span', { class: 'stands', role: 'img', 'aria-label': t('as when last in step'), title: t('as when last in step') }, '✓') : h('b', { class: 'small' }, ` · ${t('changed since')}`);
 }
 
 function sides(cards) {
   const rows = cards.fields.map((one) => {
     const [sign, words] = direction(one.direction);
     const differs = one.tribe_stands === false || one.outlook_stands === false;
-    return { kind: differs ? 'differs' : null, cells: [field(one.name), h('span', {}, one.tribe ?? '–', base(one.tribe_stands)), h('span', { title: words }, sign, h('span', { class: 'small quiet' }, ` ${words}`)), h('span', {}, one.outlook ?? '–', base(one.outlook_stands))] };
+    return { kind: differs ? 'differs' : null, cells: [field(one.name), h('span', {}, one.tribe ?? '–', base(one.tribe_stands)), h('span', { class: 'nowrap' }, sign, h('span', { class: 'small quiet' }, ` ${words}`)), h('span', {}, one.outlook ?? '–', base(one.outlook_stands))] };
   });
-  return table(t('Both cards'), [t('Field'), 'Tribe CRM', t('Direction'), 'Outlook'], rows);
+  return [table(t('Both cards'), [t('Field'), 'Tribe CRM', t('Direction'), 'Outlook'], rows), cards.link && h('p', { class: 'small quiet' }, h('span', { class: 'stands', 'aria-hidden': 'true' }, '✓'), ` ${t('as when last in step')}`)];
 }
 
 function explanation(explained) {
@@ -54,13 +54,14 @@ export async function person(draw, focus, [id, user]) {
     user = whose;
   }
   const name = cards?.name || t('Person');
+  const linked = cards ? cards.link === 'linked' : true;
+  const both = cards ? card(h('h2', {}, t('Both cards')), sides(cards)) : notice(t('Values are not shown to viewers.'));
   const others = copies.filter((link) => link.user_id !== user);
   show(name, [
     h('p', {}, own ? h('a', { href: '#/contacts' }, `← ${t('All your contacts')}`) : h('a', { href: `#/users/${user}` }, `← ${t('User')}`)),
     h('h1', {}, name), h('p', { class: 'lead' }, tag(...linkState(cards ? cards.link : copies.find((link) => link.user_id === user)?.state)),
       cards && !cards.in_tribe && h('span', {}, ' ', t('Tribe no longer has this person.')), cards?.in_outlook === false && h('span', {}, ' ', t('Outlook no longer has this contact.'))),
-    cards ? card(h('h2', {}, t('Both cards')), sides(cards)) : notice(t('Values are not shown to viewers.')),
-    explanation(explained),
+    linked ? [both, explanation(explained)] : [explanation(explained), both],
     others.length ? card(h('h2', {}, t('Also in the Outlook of')), h('ul', {}, others.map((link) => h('li', {}, h('a', { href: `#/person/${id}/${link.user_id}` }, link.user_id), ' ', tag(...linkState(link.state)))))) : null,
     card(h('h2', {}, t('What was written')), await auditLines(lines.items, { draw, own, person: true })),
   ], { focus });

@@ -88,7 +88,7 @@ const STATES = {
 export const state = (name) => [t(STATES[name]?.[0] || name), STATES[name]?.[1] || ''];
 
 const LINKS = {
-  intent: ['being created', ''], linked: ['in step', 'good'], sleeping: ['asleep', ''],
+  intent: ['being created', ''], linked: ['linked', 'good'], sleeping: ['asleep', ''],
   tombstone: ['deleted in Outlook', 'warn'], closed: ['deleted in Tribe', 'warn'],
 };
 export const linkState = (name) => (name ? [t(LINKS[name]?.[0] || name), LINKS[name]?.[1] || ''] : [t('not linked'), '']);

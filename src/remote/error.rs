@@ -69,4 +69,38 @@ impl Error {
                 | Error::OutcomeUnknown(_)
         )
     }
+
+    /// The longest rest that one of several answers asks for, whatever became of the others: it
+    /// binds everybody who calls with the same right.
+    pub fn longest_rest<T>(answers: &[Result<T, Error>]) -> Option<Error> {
+        let rests = answers.iter().filter_map(|answer| match answer {
+            Err(Error::Throttled { after }) => Some(*after),
+            _ => None,
+        });
+        rests.max().map(|after| Error::Throttled { after })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_rest_counts_and_no_other_failure_hides_it() {
+        let rest = |seconds| Error::Throttled {
+            after: Some(Duration::from_secs(seconds)),
+        };
+        let none = Error::Throttled { after: None };
+        let answers = [
+            Err(Error::Transient("x".to_owned())),
+            Ok(()),
+            Err(none.clone()),
+            Err(rest(7)),
+            Err(rest(2)),
+            Err(Error::Gone),
+        ];
+        assert_eq!(Error::longest_rest(&answers), Some(rest(7)));
+        assert_eq!(Error::longest_rest(&answers[..3]), Some(none));
+        assert_eq!(Error::longest_rest(&answers[..2]), None);
+    }
 }

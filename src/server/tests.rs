@@ -192,19 +192,64 @@ async fn a_client_that_takes_nothing_is_cut() {
     let big = || async { vec![0_u8; 64 << 20] };
     let router = Router::new().route("/", get(big));
     let short = Duration::from_millis(50);
-    let one = Limits {
+    let hasty = Limits {
         write_pause: short,
-        connections: 1,
         ..limits()
     };
-    let running = start(router, one).await;
-    let stuck = running.open(GET).await;
-    // The one slot becomes free only when the stuck client was cut.
-    let mut next = running.open(GET).await;
+    let running = start(router, hasty).await;
+    let mut stuck = running.open(GET).await;
     let mut first = [0; 12];
-    next.read_exact(&mut first).await.expect("answered");
+    stuck.read_exact(&mut first).await.expect("answered");
     assert_eq!(&first, b"HTTP/1.1 200");
+    // It would hold up the end for the whole grace, were it not cut.
+    assert_eq!(running.stop().await, Ended::Drained);
     drop(stuck);
+}
+
+#[tokio::test]
+async fn whoever_waits_longest_without_a_request_makes_room() {
+    let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (inside, go) = (entered.clone(), leave.clone());
+    let slow = move || {
+        let (inside, go) = (inside.clone(), go.clone());
+        async move {
+            inside.notify_one();
+            go.notified().await;
+            "worked"
+        }
+    };
+    let router = Router::new()
+        .route("/", get(|| async { "served" }))
+        .route("/slow", get(slow))
+        .route(
+            "/body",
+            axum::routing::post(|body: Bytes| async move { body.len().to_string() }),
+        );
+    let limits = Limits {
+        connections: 4,
+        ..limits()
+    };
+    let running = start(router, limits).await;
+    let busy = running
+        .open("GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        .await;
+    entered.notified().await;
+    // A head that never ends, a body that never ends, and one that says nothing at all.
+    let idle = [
+        running.open("GET / HT").await,
+        running
+            .open("POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nabc")
+            .await,
+        running.open("").await,
+    ];
+    for _ in 0..4 {
+        assert!(rest(running.open(GET).await).await.ends_with("served"));
+    }
+    let mut idle = idle.into_iter();
+    let oldest = idle.next().expect("the first");
+    assert!(!rest(oldest).await.contains("200"), "it was sent away");
+    leave.notify_one();
+    assert!(rest(busy).await.ends_with("worked"), "work is never cut");
 }
 
 #[tokio::test]

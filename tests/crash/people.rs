@@ -267,7 +267,18 @@ impl People {
             let Ok(links) = world.all(&format!("api/v1/users/{user}/links")).await else {
                 continue;
             };
+            let Ok(lines) = world.all(&format!("api/v1/audit?user={user}")).await else {
+                continue;
+            };
+            // What is typed into a contact whose link has no base yet is lost by R12a and R6: the
+            // first line with fields was written along with the base.
+            let based: BTreeSet<String> = lines
+                .iter()
+                .filter(|line| !list(&line["fields"]).is_empty())
+                .map(|line| text(&line["person_id"]))
+                .collect();
             let linked = links.iter().filter(|link| link["state"] == "linked");
+            let linked = linked.filter(|link| based.contains(&text(&link["person_id"])));
             for link in linked {
                 if let Some(contact) = link["contact_id"].as_str() {
                     let key = (number, text(&link["person_id"]));

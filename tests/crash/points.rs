@@ -168,6 +168,30 @@ async fn through(
     sound(world).await
 }
 
+/// As if the service had stayed away for longer than its leases last.
+async fn outlast_leases(world: &World) -> Outcome<()> {
+    use sqlx::Connection as _;
+    if !world.service.database().exists() {
+        return Ok(());
+    }
+    let url = format!("sqlite://{}", world.service.database().display());
+    let end = async {
+        let mut conn = sqlx::SqliteConnection::connect(&url).await?;
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'leases'";
+        if sqlx::query_scalar::<_, i64>(tables)
+            .fetch_one(&mut conn)
+            .await?
+            > 0
+        {
+            sqlx::query("UPDATE leases SET until_ms = 0")
+                .execute(&mut conn)
+                .await?;
+        }
+        conn.close().await
+    };
+    end.await.map_err(crate::failed("the leases"))
+}
+
 /// The database is whole, whatever happened to its writers.
 async fn sound(world: &World) -> Outcome<()> {
     use sqlx::Connection as _;
@@ -208,6 +232,10 @@ async fn die(
             "match": {"path": "/v1.0/me"}, "then": {"status": 401}, "count": rng.u32(1..4),
         });
         world.control(Method::POST, "faults", refusal).await?;
+    }
+    // Whoever was killed leaves its leases behind. Mostly time passes before the next start.
+    if rng.u8(0..8) > 0 {
+        outlast_leases(world).await?;
     }
     let mut process = world.service.start(wanted.as_deref())?;
     let reach = match place {

@@ -110,8 +110,7 @@ impl World {
             ("sync.poll_interval", "24h".to_owned()),
             ("sync.sweep_interval", "48h".to_owned()),
             ("sync.settle", "1s".to_owned()),
-            // Whoever was killed leaves its leases behind; short ones let many deaths fit in an hour.
-            ("worker.lease", "3s".to_owned()),
+            ("worker.lease", "10s".to_owned()),
         ];
         let owned = |(key, value): (&str, String)| (key.to_owned(), value);
         world.service.settings = pairs.into_iter().map(owned).collect();
@@ -225,7 +224,7 @@ impl World {
         let mut cursor = String::new();
         loop {
             let join = if path.contains('?') { '&' } else { '?' };
-            let page = self.get(&format!("{path}{join}limit=100{cursor}")).await?;
+            let page = self.get(&format!("{path}{join}limit=500{cursor}")).await?;
             items.extend(list(&page["items"]).iter().cloned());
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),

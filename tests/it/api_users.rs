@@ -460,3 +460,17 @@ async fn a_rebuild_looks_at_everything_and_keeps_the_links() {
     let nobody = format!("/api/v1/users/{}/rebuild", uuid::Uuid::from_u128(1));
     app.post(&nobody, json!({})).await.is(404);
 }
+
+#[tokio::test]
+async fn a_list_is_no_body() {
+    let app = TestApp::new().await;
+    let id = app.consented().await;
+    let path = format!("/api/v1/users/{id}/disconnect");
+    for list in [json!([]), json!([true])] {
+        app.post(&path, list).await.is(400);
+    }
+    assert_eq!(app.user(id).await.state, UserState::Consented);
+    let settings = json!([null, null, "client", "secret"]);
+    let body = json!({"id": "acme", "tribe": settings});
+    app.post("/api/v1/environments", body).await.is(400);
+}

@@ -229,8 +229,10 @@ impl TestApp {
 
     /// A mailbox that signs in with its object id as code.
     pub(crate) fn mailbox(&self, object: &str, address: &str) {
-        let mut mailboxes = self.outlook.mailboxes.lock().unwrap();
-        mailboxes.insert(object.to_owned(), address.to_owned());
+        for known in [&self.outlook.mailboxes, &self.sign_in.addresses] {
+            let mut known = known.lock().unwrap();
+            known.insert(object.to_owned(), address.to_owned());
+        }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

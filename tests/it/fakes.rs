@@ -260,6 +260,8 @@ impl Crms for FakeCrms {
 /// Microsoft's sign-in: a code is `object id`, a refresh token names how often it was renewed.
 #[derive(Default)]
 pub(crate) struct FakeSignIn {
+    /// Addresses by object id: what the id_token of that code names.
+    pub(crate) addresses: Mutex<BTreeMap<String, String>>,
     /// (challenge, nonce) of each authorize URL, in order.
     pub(crate) authorized: Mutex<Vec<(String, String)>>,
     /// (code, verifier, nonce, redirect_uri) of each exchange.
@@ -314,7 +316,7 @@ impl SignIn for FakeSignIn {
         let identity = Identity {
             tenant: TENANT.to_owned(),
             object: code.to_owned(),
-            address: None,
+            address: self.addresses.lock().unwrap().get(code).cloned(),
         };
         Ok((issued, identity))
     }

@@ -5,6 +5,7 @@
 //! - `clients_*`: both clients against HTTP servers that answer as the references say.
 //! - `connect`: an environment connected by a sign-in, against the sandbox.
 //! - [`demo`]: the program's own story, as its users start it.
+//! - `fuzz`: the corpora of the fuzz targets, replayed.
 //! - `keys`: a key replaced while everything runs.
 //! - [`backup`]: copies, and what a service does that starts from one.
 //! - [`docs`]: what the pages name is there.
@@ -25,6 +26,7 @@ mod api_care;
 mod api_consent;
 mod api_docs;
 mod api_hints;
+mod api_session;
 mod api_users;
 mod app;
 mod architecture;
@@ -40,6 +42,7 @@ mod demo;
 mod docs;
 mod doctor;
 mod fakes;
+mod fuzz;
 mod keys;
 mod metrics;
 mod service;

@@ -40,8 +40,9 @@ pub(crate) struct Model {
     pub(crate) restored: BTreeSet<(usize, String)>,
     /// When relationships, managers, owners or marks of a person last changed.
     pub(crate) restless: BTreeMap<String, i64>,
-    /// People whose initials in Tribe happen to be what Outlook would derive: it goes on deriving
-    /// them whenever their name changes there, which looks like an edit and is taken for one.
+    /// People who had initials in Tribe: where these happen to be what Outlook would derive, it goes
+    /// on deriving them whenever their name changes there, which looks like an edit and is taken for
+    /// one. Nobody else may get initials that nobody typed.
     pub(crate) derived: BTreeSet<String>,
     /// People one of whose cards Outlook completed from another.
     pub(crate) borrowed: BTreeSet<String>,

@@ -8,7 +8,7 @@ use tribelink::store::UserState;
 
 use crate::{
     acts::{self, Sight},
-    check::{calm, oracle},
+    check::calm,
     faults,
     model::Model,
     process::Strike,
@@ -58,7 +58,7 @@ async fn one(script: &Script, strikes: &Strikes) -> Outcome {
     let mut model = Model::default();
     for person in &Sight::of(&world).people {
         model.learn(person);
-        if oracle::has_derived_initials(person) {
+        if !person["Initials"].is_null() {
             model
                 .derived
                 .insert(person["ID"].as_str().unwrap_or_default().to_owned());
@@ -87,11 +87,16 @@ async fn one(script: &Script, strikes: &Strikes) -> Outcome {
         world.fate.store.strike(began.1 + call, *how);
     }
     let mut wrong = Vec::new();
+    let mut created = 0;
     for step in &script.steps {
         let chance = &mut fastrand::Rng::with_seed(u64::from(step.chance));
         acts::perform(&mut world, &mut model, step.act, chance).await;
         world.pass(Duration::from_millis(step.wait_ms)).await;
-        wrong.extend(calm::doubles(&world, &model));
+        // Only a create can double.
+        if created != world.watch.creates() {
+            created = world.watch.creates();
+            wrong.extend(calm::doubles(&world, &model));
+        }
         if step.attend {
             attend(&mut world, &model).await;
         }
@@ -111,6 +116,14 @@ async fn one(script: &Script, strikes: &Strikes) -> Outcome {
     wrong.extend(world.story.violations());
     wrong.sort();
     wrong.dedup();
+    world
+        .story
+        .count_many("remote calls", world.fate.remote.made());
+    world
+        .story
+        .count_many("store calls", world.fate.store.made());
+    let seconds = u64::try_from(world.at() / 1_000).unwrap_or(0);
+    world.story.count_many("simulated seconds", seconds);
     Outcome {
         calls: (
             world.fate.remote.made() - began.0,

@@ -90,6 +90,11 @@ impl Setup {
             let (field, way) = ways[rng.usize(0..ways.len())];
             pairs.push(key(&format!("sync.fields.{field}"), way));
         }
+        // Regular looks cost the most of a run: few seeds have many of them.
+        for name in ["delta", "poll"] {
+            let often = if one_in(rng, 4) { "2m" } else { "10m" };
+            pairs.push(key(&format!("sync.{name}_interval"), often));
+        }
         let ignores_if_match = one_in(rng, 3);
         if !ignores_if_match && rng.bool() {
             pairs.push(key("microsoft.trust_if_match", true));

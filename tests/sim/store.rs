@@ -79,6 +79,7 @@ forward! {
     fn tokens(user: UserId) -> Option<Tokens>;
     fn environment_tokens(environment: &EnvironmentId) -> Option<Tokens>;
     fn take_sign_in(state_hash: &[u8; 32], now_ms: i64) -> Option<SignIn>;
+    fn sign_in(state_hash: &[u8; 32], now_ms: i64) -> Option<SignIn>;
     fn link(user: UserId, person: PersonId) -> Option<LinkRow>;
     fn links_of(user: UserId, people: &[PersonId]) -> Vec<LinkRow>;
     fn links_of_contacts(user: UserId, contacts: &[ContactId]) -> Vec<LinkRow>;

@@ -46,7 +46,11 @@ impl Story {
 
     /// Counts how often something happened, for coverage.
     pub(crate) fn count(&self, what: &str) {
-        *self.inner().counts.entry(what.to_owned()).or_default() += 1;
+        self.count_many(what, 1);
+    }
+
+    pub(crate) fn count_many(&self, what: &str, times: u64) {
+        *self.inner().counts.entry(what.to_owned()).or_default() += times;
     }
 
     pub(crate) fn events(&self) -> Vec<String> {

@@ -119,6 +119,7 @@ impl World {
             service_clock.clone(),
             Arc::clone(&remotes),
             Arc::clone(&store),
+            setup.replicas,
         ));
         {
             let mut state = remotes.lock();
@@ -462,8 +463,6 @@ fn configuration(remotes: &Shared, script: &Script) -> Config {
         ("microsoft.tenant", microsoft.tenant_id.to_string()),
         ("microsoft.client_id", microsoft.client_id.to_string()),
         ("microsoft.client_secret", microsoft.client_secret.clone()),
-        ("sync.delta_interval", "2m".to_owned()),
-        ("sync.poll_interval", "2m".to_owned()),
         ("sync.sweep_interval", "10m".to_owned()),
     ];
     let drawn = script.setup.pairs.iter();

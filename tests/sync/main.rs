@@ -5,6 +5,8 @@
 //!   side. [`log`]: the calls that the sandbox received.
 //! - `fields`: every mapped field both ways. `rules_*`: the rules of the design by number.
 //! - `calls`: how many calls an edit costs. `first_sync`: a thousand people.
+//! - `edge`: clients that keep connections to themselves.
+//! - `leaks`: the program itself, watched for what it must not tell.
 //! - `lost_hints`, `faults`: what goes wrong. `two_users`: one person in two mailboxes.
 
 #![expect(
@@ -13,12 +15,15 @@
 )]
 
 mod calls;
+mod edge;
 mod faults;
 mod fields;
 mod first_sync;
 mod hands;
+mod leaks;
 mod log;
 mod lost_hints;
+mod rest;
 mod rules_care;
 mod rules_fields;
 mod rules_life;

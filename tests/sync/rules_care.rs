@@ -97,6 +97,29 @@ async fn r17_the_brake_stops_a_mass_deletion_and_release_lets_it_go() {
     world.state(&user, "live").await;
 }
 
+/// The trial of a pass once forgot that somebody said that the contacts went: what was written a
+/// moment ago did not count, and a pass that took them all went through.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r17_the_brake_holds_right_after_the_first_sync_too() {
+    let config = [("sync.brake_min", "5")];
+    let world = World::start(Setup::with(&config)).await;
+    let mailbox = world.mailbox(0);
+    for n in 0..20 {
+        world.somebody(&mailbox, n).await;
+    }
+    let user = world.live(&mailbox).await;
+    world.post(&format!("/users/{user}/pause"), json!({})).await;
+    for contact in world.contacts(&mailbox).await.iter().take(12) {
+        world.delete_outlook(&mailbox, &text(contact, "id")).await;
+    }
+    world.calm().await;
+    world
+        .post(&format!("/users/{user}/resume"), json!({}))
+        .await;
+    world.state(&user, "braked").await;
+    assert!(linked(&world, &user).await >= 15);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r17_a_release_is_used_up_by_one_run() {
     let (world, mailbox, user) = many(70).await;

@@ -226,6 +226,12 @@ impl World {
         self.config.push((key.to_owned(), value.to_owned()));
     }
 
+    /// The configuration as it is.
+    pub(crate) fn configured(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.config.iter();
+        pairs.map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// Starts the service.
     pub(crate) async fn serve(&mut self) {
         let pairs = self

@@ -123,6 +123,10 @@ impl Job<'_> {
         } else if sorted.sweep {
             self.sweep().await?;
         }
+        // Before the hints are dropped: a crash must not make a leaver wait for the next sweep.
+        let relationships = sorted.relationships.values().flatten().copied();
+        self.leavers(relationships.map(|id| EmployeeId(id.0)).collect())
+            .await?;
         self.held
             .commit(vec![
                 Change::AddHints(fan_out.hints),
@@ -138,9 +142,7 @@ impl Job<'_> {
         for lane in &fan_out.lanes {
             crate::ports::Wake::lane(self.engine.scheduler.as_ref(), lane);
         }
-        let relationships = sorted.relationships.values().flatten().copied();
-        self.leavers(relationships.map(|id| EmployeeId(id.0)).collect())
-            .await
+        Ok(())
     }
 
     /// An id of unknown type that is not there any more: whoever has a link of that person looks;

@@ -2,12 +2,14 @@
 //!
 //! # Map
 //! - here: the order of work. [`hints`]: what webhooks and polls point at, read in bulk.
+//!   [`one_by_one`]: where one of them stands in the way of the others.
 //! - [`fan_out`]: which mailboxes a changed person concerns.
 //! - [`poll`]: changes since the cursor. [`sweep`]: everything, by ids.
 //! - [`webhooks`]: registration at Tribe.
 
 mod fan_out;
 mod hints;
+mod one_by_one;
 mod poll;
 mod sweep;
 mod webhooks;
@@ -60,6 +62,10 @@ pub(super) async fn run(
             job.chores().await
         } else {
             job.hints(&waiting).await
+        };
+        let outcome = match outcome {
+            Err(Error::Remote(error)) if !chores => job.one_by_one(&waiting, error).await,
+            outcome => outcome,
         };
         match outcome {
             Ok(()) if chores => engine.scheduler.recovered(&held.lease().lane),

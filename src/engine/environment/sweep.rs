@@ -54,7 +54,8 @@ impl Job<'_> {
                 .collect();
             self.leavers(suspects).await?;
         }
-        Ok(())
+        let clear = Change::ClearAlert(super::one_by_one::refused_alert(&self.land.environment.id));
+        self.held.commit(vec![clear]).await
     }
 
     async fn sweep_user(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use tribelink_plan::{eligibility::main_relationship, ids::PersonId, link::LinkState};
 
-use super::{Error, Job};
+use super::{Error, Job, care::Look};
 use crate::{
     crash,
     engine::roll::roll,
@@ -19,7 +19,7 @@ impl Job<'_> {
     /// The first sync: subscription and cursors first, so that nothing that happens meanwhile is
     /// missed; then everybody.
     pub(super) async fn first_sync(&mut self, hint: &Hint) -> Result<(), Error> {
-        self.ensure_subscription().await?;
+        self.ensure_subscription(Look::Now).await?;
         self.deltas().await?;
         let people = self.everybody().await?;
         let total = people.len() as u64;
@@ -29,7 +29,7 @@ impl Job<'_> {
 
     /// Compares everything; every waiting hint about people and contacts is answered by it.
     pub(super) async fn resync(&mut self, waiting: &[Hint]) -> Result<(), Error> {
-        self.ensure_subscription().await?;
+        self.ensure_subscription(Look::Now).await?;
         self.deltas().await?;
         let people = self.everybody().await?;
         let total = people.len() as u64;
@@ -87,6 +87,7 @@ impl Job<'_> {
     /// The mailbox's share of the sweep: whatever the listing shows otherwise than the links
     /// remember becomes a hint. Absence is confirmed by whoever works on it.
     pub(super) async fn sweep(&mut self, hint: &Hint) -> Result<(), Error> {
+        self.ensure_subscription(Look::Now).await?;
         self.listing = None;
         self.list().await?;
         let mut hints = Vec::new();

@@ -91,6 +91,12 @@ impl Job<'_> {
             .filter(|case| case.look_at_outlook)
             .map(|case| case.person)
             .collect();
+        // What was said to be gone counts as gone, however lately it was written.
+        let gone: BTreeSet<PersonId> = cases
+            .iter()
+            .filter(|case| case.told_gone)
+            .map(|case| case.person)
+            .collect();
         let mut planned = 0;
         for chunk in linked.chunks(GROUP) {
             let mut trial: Vec<Case> = chunk
@@ -98,6 +104,7 @@ impl Job<'_> {
                 .map(|person| {
                     let mut case = Case::new(*person, crate::store::Source::Engine);
                     case.look_at_outlook = looks.contains(person);
+                    case.told_gone = gone.contains(person);
                     case
                 })
                 .collect();

@@ -18,13 +18,26 @@ const RESOURCE: &str = "/me/contacts";
 /// How long a subscription may live, less five minutes for clocks that differ (Graph reference 4.1).
 const LIFE_MS: i64 = (10_080 - 5) * 60_000;
 
+/// A subscription that was seen within this time is not asked for again: a sweep and the chores that
+/// follow it cost one look.
+const JUST_SEEN_MS: i64 = 60_000;
+
+/// When Graph is asked whether a subscription is still there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Four times in its life.
+    WhenOld,
+    /// In any case.
+    Now,
+}
+
 /// A reauthorisation is never asked for twice within this time (Graph reference 4.4).
 const REAUTHORISED_MS: i64 = 10 * 60_000;
 
 impl Job<'_> {
     /// Delta and subscription, whichever is due; then the next time is planned.
     pub(super) async fn chores(&mut self) -> Result<(), Error> {
-        self.ensure_subscription().await?;
+        self.ensure_subscription(Look::WhenOld).await?;
         let now = self.engine.now();
         if now - self.user.delta_ms >= self.delta_interval_ms() {
             self.deltas().await?;
@@ -43,8 +56,9 @@ impl Job<'_> {
         self.held.commit(vec![self.chores_change(due, 0)]).await
     }
 
-    /// One subscription, with at least half of its life ahead.
-    pub(super) async fn ensure_subscription(&mut self) -> Result<(), Error> {
+    /// One subscription, with at least half of its life ahead; Graph is asked whether it is still
+    /// there, since the event that it was removed may be lost.
+    pub(super) async fn ensure_subscription(&mut self, look: Look) -> Result<(), Error> {
         let now = self.engine.now();
         let kept = self
             .engine
@@ -54,10 +68,14 @@ impl Job<'_> {
             .await?;
         let mut live = false;
         for subscription in kept {
+            let unseen_ms = now - subscription.checked_ms;
+            let looks = look == Look::Now || unseen_ms >= LIFE_MS / 4;
+            let gone =
+                looks && unseen_ms >= JUST_SEEN_MS && self.is_gone_at_graph(&subscription).await?;
             let half = (subscription.expires_ms - subscription.created_ms) / 2;
             let left = subscription.expires_ms - now;
             let young = left > half.min(LIFE_MS / 2);
-            if left > 0 && (young || self.renew(&subscription).await?) {
+            if left > 0 && !gone && (young || self.renew(&subscription).await?) {
                 live = true;
             } else {
                 self.held
@@ -69,11 +87,7 @@ impl Job<'_> {
             return Ok(());
         }
         match self.subscribe().await {
-            Ok(()) => {
-                let clear = Change::ClearAlert(alert_key(self.user.id));
-                let delta = self.hint(Target::Delta, Source::Engine);
-                self.held.commit(vec![clear, Change::AddHints(vec![delta])]).await
-            }
+            Ok(()) => Ok(()),
             // Without notifications the deltas still find everything, only later.
             Err(Error::Remote(error)) if !error.is_passing() => {
                 self.held
@@ -90,6 +104,24 @@ impl Job<'_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether Graph no longer lists a subscription; one that it lists was seen just now.
+    async fn is_gone_at_graph(&mut self, subscription: &Subscription) -> Result<bool, Error> {
+        let outlook = &self.engine.ports.outlook;
+        let all = graph!(self, |call| outlook.subscriptions(call))?;
+        let Some(seen) = all.iter().find(|known| known.id == subscription.id) else {
+            return Ok(true);
+        };
+        let seen = Subscription {
+            expires_ms: seen.expires.as_millisecond(),
+            checked_ms: self.engine.now(),
+            ..subscription.clone()
+        };
+        self.held
+            .commit(vec![Change::PutSubscription(seen)])
+            .await?;
+        Ok(false)
     }
 
     async fn subscribe(&mut self) -> Result<(), Error> {
@@ -116,8 +148,13 @@ impl Job<'_> {
             other => other?,
         };
         crash::point("subscription-made");
+        // One commit: what changed while nobody was told is looked for even after a crash.
         let put = self.put(&answer, wanted.client_state.expose_secret());
-        self.held.commit(vec![put]).await?;
+        let clear = Change::ClearAlert(alert_key(self.user.id));
+        let delta = self.hint(Target::Delta, Source::Engine);
+        self.held
+            .commit(vec![put, clear, Change::AddHints(vec![delta])])
+            .await?;
         crash::point("subscription-saved");
         Ok(())
     }
@@ -183,21 +220,22 @@ impl Job<'_> {
         let known = known.filter(|subscription| subscription.user == self.user.id);
         match (event, known) {
             ("reauthorizationRequired", Some(subscription)) => {
-                let recent = self.engine.now() - subscription.checked_ms < REAUTHORISED_MS;
-                let fresh = subscription.checked_ms > hint.hint.received_ms;
+                // A renewal counts, a look does not.
+                let recent = self.engine.now() - subscription.created_ms < REAUTHORISED_MS;
+                let fresh = subscription.created_ms > hint.hint.received_ms;
                 let answered = recent && fresh;
                 if !answered && !self.renew(&subscription).await? {
                     self.held
                         .commit(vec![Change::DropSubscription(subscription.id)])
                         .await?;
-                    self.ensure_subscription().await?;
+                    self.ensure_subscription(Look::WhenOld).await?;
                 }
             }
             ("subscriptionRemoved", Some(subscription)) => {
                 self.held
                     .commit(vec![Change::DropSubscription(subscription.id)])
                     .await?;
-                self.ensure_subscription().await?;
+                self.ensure_subscription(Look::WhenOld).await?;
             }
             // `missed`, and whatever a later version says: look.
             _ => {

@@ -8,7 +8,7 @@ use tribelink_plan::{
     contact::Contact,
     field::Field,
     link::{Link, LinkState},
-    planner::{Next, TribeWrite},
+    planner::{Next, Plan, TribeWrite},
     reading::Reading,
     rule::Rule,
 };
@@ -49,6 +49,10 @@ impl Job<'_> {
                 case.end = Some(End::Done);
             }
             return Ok(());
+        }
+        // Until Graph answers, nothing of what is planned for Outlook was done.
+        for case in cases.iter_mut() {
+            case.outcome.patch_failed = case.plan.as_ref().is_some_and(writes_outlook);
         }
         self.write_tribe(cases).await?;
         self.write_outlook(cases).await
@@ -145,9 +149,6 @@ impl Job<'_> {
                 _ => {}
             }
         }
-        for (index, _) in &ops {
-            cases[*index].outcome.patch_failed = true;
-        }
         // The intents are durable before the first of the creates leaves.
         let creates = !intents.is_empty();
         self.held.commit(intents).await?;
@@ -163,10 +164,12 @@ impl Job<'_> {
             crash::point("outlook-written");
             let failed = match sent {
                 Ok(Ok(answers)) => {
+                    // One item's rest is the whole mailbox's.
+                    let rest = remote::Error::longest_rest(&answers);
                     for ((index, _), answer) in chunk.iter().zip(answers) {
                         self.take_answer(&mut cases[*index], answer);
                     }
-                    None
+                    rest.map(Error::Remote)
                 }
                 Ok(Err(error)) => {
                     for (index, _) in chunk {
@@ -216,7 +219,11 @@ impl Job<'_> {
                 if creates {
                     case.changes.push(self.not_created(case));
                 }
-                case.end = Some(self.end_of(case, &error));
+                case.end = Some(match error {
+                    // The whole mailbox rests: whoever puts off the job's hints says how long.
+                    remote::Error::Throttled { .. } => End::PutOff,
+                    error => self.end_of(case, &error),
+                });
             }
         }
     }
@@ -327,6 +334,14 @@ impl Job<'_> {
             case.row = Some((**row).clone());
         }
         self.held.commit(vec![put, line]).await
+    }
+}
+
+fn writes_outlook(plan: &Plan) -> bool {
+    match &plan.next {
+        Next::Create(_) => true,
+        Next::Update(update) => update.patch.is_some(),
+        _ => false,
     }
 }
 

@@ -1,9 +1,6 @@
 //! Reads what the planner lacks, in bulk, until every case of a group has a plan.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use tribelink_plan::{
     contact::Contact,
@@ -25,7 +22,7 @@ use super::{
 use crate::{
     graph::{Done, Folder, Op},
     remote,
-    store::{Change, Cursor, LinkRow},
+    store::{Change, Cursor, LinkRow, UserState},
     telemetry::meter,
 };
 
@@ -95,51 +92,6 @@ impl Job<'_> {
                 }
             }
             self.read_wishes(case).await?;
-        }
-        Ok(())
-    }
-
-    /// Cards that the environment worker passed on where they will do, else one read for a hundred
-    /// people. One that is absent from it is confirmed by a read of its id (R11).
-    pub(super) async fn read_tribe(&self, cases: &mut [Case]) -> Result<(), Error> {
-        let environment = &self.land.environment.id;
-        let mut missing: BTreeSet<PersonId> = BTreeSet::new();
-        for case in cases.iter_mut().filter(|case| case.end.is_none()) {
-            if !matches!(case.tribe, Tribe::Unread) {
-                continue;
-            }
-            let passed_on = self
-                .engine
-                .people
-                .get(environment, case.person, self.engine.now());
-            match passed_on {
-                Some(card) if !case.look_at_outlook => case.tribe = Tribe::PassedOn(card),
-                _ => {
-                    missing.insert(case.person);
-                }
-            }
-        }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<PersonId> = missing.iter().copied().collect();
-        let mut read: BTreeMap<PersonId, Arc<tribelink_plan::person::Person>> = BTreeMap::new();
-        for person in self.land.crm.people(&ids).await? {
-            missing.remove(&person.id);
-            read.insert(person.id, Arc::new(person));
-        }
-        for id in missing {
-            if let Some(person) = self.land.crm.person(id).await? {
-                read.insert(id, Arc::new(person));
-            }
-        }
-        for case in cases.iter_mut().filter(|case| case.end.is_none()) {
-            if matches!(case.tribe, Tribe::Unread) {
-                case.tribe = match read.get(&case.person) {
-                    Some(person) => Tribe::Read(Arc::clone(person)),
-                    None => Tribe::Gone,
-                };
-            }
         }
         Ok(())
     }
@@ -318,9 +270,12 @@ impl Job<'_> {
         wanted: Vec<(usize, Wanted)>,
     ) -> Result<(), Error> {
         let counts = self.engine.ports.store.count_links(self.user.id).await?;
-        if self.listing.is_none()
-            && self.listing_pays(wanted.len(), counts.linked + counts.sleeping)
-        {
+        // Whom the first sync finds in the mailbox already, only the listing tells (R13): a job that
+        // goes on with one after a crash makes its own.
+        let finds = self.user.state == UserState::FirstSync
+            && self.engine.settings.policy.matching == Match::EmailName;
+        let pays = self.listing_pays(wanted.len(), counts.linked + counts.sleeping);
+        if self.listing.is_none() && (finds || pays) {
             return self.list().await;
         }
         // Before a contact counts as deleted it is looked for in folders made lately, too.
@@ -347,6 +302,10 @@ impl Job<'_> {
                 .collect();
             let outlook = &self.engine.ports.outlook;
             let answers = graph!(self, |call| outlook.run(call, &ops))?;
+            // One item's rest is the whole mailbox's, and what fills a case may call again.
+            if let Some(rest) = remote::Error::longest_rest(&answers) {
+                return Err(rest.into());
+            }
             for ((index, want), answer) in chunk.iter().zip(answers) {
                 let gap = match want {
                     Wanted::Contact(_) => Gap::Contact,

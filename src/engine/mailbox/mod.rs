@@ -3,7 +3,7 @@
 //! # Map
 //! - here: the order of work, and calls to Graph with the user's token.
 //! - [`pass`]: a bunch of hints becomes cases. [`case`]: one person in a pass.
-//! - [`gather`]: reads what the planner lacks. [`execute`]: does what it says. [`record`]: keeps what
+//! - [`gather`]: reads what the planner lacks; [`people`]: Tribe's side of it. [`execute`]: does what it says. [`record`]: keeps what
 //!   came of it. [`brake`]: counts before a large pass.
 //! - [`listing`]: the whole mailbox, with stamps. [`delta`]: what changed since the cursor.
 //! - [`begin`]: first sync, resync, sweep. [`preview`]: what the first sync would do.
@@ -18,6 +18,7 @@ mod execute;
 mod gather;
 mod listing;
 mod pass;
+mod people;
 mod preview;
 mod record;
 mod undo;
@@ -106,10 +107,14 @@ pub(super) async fn run(
     loop {
         job.step_allowed()?;
         job.user = store.user(id).await?.ok_or(Error::NoLane)?;
-        if !job.user.state.works() {
-            return Ok(());
-        }
         let now = engine.now();
+        if !job.user.state.works() {
+            // The lane is due for its chores alone, and would be again at once.
+            return match job.user.chores_due_ms <= now {
+                true => job.chores_can_wait().await,
+                false => Ok(()),
+            };
+        }
         let waiting = store.hints(&held.lease().lane, now, HINTS).await?;
         let chores = job.user.chores_due_ms <= now && job.user.state != UserState::Consented;
         if waiting.is_empty() && !chores {
@@ -288,6 +293,13 @@ impl Job<'_> {
         self.held.commit(changes).await
     }
 
+    /// Nobody works on this user: whatever lets it go on looks at everything anyway.
+    async fn chores_can_wait(&self) -> Result<(), Error> {
+        let later = self.engine.now() + self.delta_interval_ms();
+        let change = self.chores_change(later, self.user.throttled_until_ms);
+        self.held.commit(vec![change]).await
+    }
+
     pub(super) fn chores_change(&self, chores_due_ms: i64, throttled_until_ms: i64) -> Change {
         Change::SetUserChores {
             id: self.user.id,
@@ -332,7 +344,8 @@ impl Job<'_> {
                     chores_due_ms: self.user.chores_due_ms,
                     delta_ms: self.user.delta_ms,
                     proven_ms: self.user.proven_ms,
-                    throttled_until_ms: 0,
+                    // A rest that Graph asked for lasts, whatever the user's state.
+                    throttled_until_ms: self.user.throttled_until_ms,
                 },
             ])
             .await

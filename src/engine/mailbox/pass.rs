@@ -63,14 +63,15 @@ impl Job<'_> {
         // What was done is recorded even when the rest could not be.
         match executed {
             Ok(()) => self.record(&mut cases).await,
-            Err(Error::Remote(error)) => {
+            // The store failed or the lease is gone: nothing can be recorded.
+            Err(error @ Error::Store(_)) => Err(error),
+            Err(error) => {
                 for case in cases.iter_mut().filter(|case| case.end.is_none()) {
                     case.end = Some(super::case::End::PutOff);
                 }
                 self.record(&mut cases).await?;
-                Err(Error::Remote(error))
+                Err(error)
             }
-            Err(error) => Err(error),
         }
     }
 
@@ -156,6 +157,9 @@ impl Job<'_> {
             let ops: Vec<Op> = chunk.iter().map(|id| Op::Read((*id).clone())).collect();
             let outlook = &self.engine.ports.outlook;
             let answers = graph!(self, |call| outlook.run(call, &ops))?;
+            if let Some(rest) = crate::remote::Error::longest_rest(&answers) {
+                return Err(rest.into());
+            }
             for (id, answer) in chunk.iter().zip(answers) {
                 let person = match answer {
                     Ok(Done::Contact(contact)) => {

@@ -134,11 +134,10 @@ impl Client {
     }
 
     /// The outcome of an operation from those of its requests.
-    fn done(
-        op: &Op,
-        asks: &[Ask],
-        outcomes: impl Iterator<Item = Result<Value, Error>>,
-    ) -> Result<Done, Error> {
+    fn done(op: &Op, asks: &[Ask], outcomes: Vec<Result<Value, Error>>) -> Result<Done, Error> {
+        if let Some(rest) = Error::longest_rest(&outcomes) {
+            return Err(rest);
+        }
         let mut found = Vec::new();
         for (ask, outcome) in asks.iter().zip(outcomes) {
             let missing = |missing| ask.missing(missing);
@@ -191,8 +190,8 @@ impl Outlook for Client {
             .zip(shares)
             .map(|(op, share)| {
                 let share = share?;
-                let own = outcomes.by_ref().take(share.len()).collect::<Vec<_>>();
-                Client::done(op, asks.get(share).unwrap_or_default(), own.into_iter())
+                let own = outcomes.by_ref().take(share.len()).collect();
+                Client::done(op, asks.get(share).unwrap_or_default(), own)
             })
             .collect())
     }
@@ -227,6 +226,9 @@ impl Outlook for Client {
         while !asks.is_empty() {
             let mut below = Vec::new();
             let pages = self.all(call, &asks).await?;
+            if let Some(rest) = Error::longest_rest(&pages) {
+                return Err(rest);
+            }
             for (ask, page) in asks.iter().zip(pages) {
                 let page = match page {
                     // It went while we walked.

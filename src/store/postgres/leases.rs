@@ -114,11 +114,12 @@ pub(super) async fn release(w: &mut Writing<'_>, lease: &Lease) -> Result<(), Er
 }
 
 /// Whether a commit under way may go on. The lease's row stays locked until the commit's end, so
-/// that nobody takes the lane over between this check and the commit.
+/// that nobody takes the lane over between this check and the commit. The setting tells triggers, such
+/// as those of `scripts/replicas`, under which lease a row is written.
 pub(super) async fn holds(w: &mut Writing<'_>, lease: &Lease, now_ms: i64) -> Result<bool, Error> {
     let time = w.time(now_ms);
     let sql = sqlx::query(
-        "SELECT lane FROM leases
+        "SELECT lane, set_config('tribelink.lease', lane || ' ' || fence, true) FROM leases
          WHERE lane = $1 AND holder = $2 AND fence = $3 AND until_ms > lease_now($4)
          FOR SHARE",
     )

@@ -1,5 +1,7 @@
 //! Hints, and which lanes they make due.
 
+use std::collections::BTreeMap;
+
 use sqlx::{SqlitePool, sqlite::SqliteRow};
 use tribelink_plan::ids::{EnvironmentId, UserId};
 
@@ -11,35 +13,70 @@ use super::{
 use crate::store::{Error, Hint, Lane, NewHint};
 
 pub(super) async fn add(w: &mut Writing<'_>, hints: &[NewHint]) -> Result<(), Error> {
+    match add_all(w, &hints.iter().collect::<Vec<_>>()).await? {
+        true => Ok(()),
+        false => Err(Error::Conflict("a hint's environment or user")),
+    }
+}
+
+/// Adds hints, of any number of callers, in one statement and without reading any; false when one
+/// of them names no environment, or no user of it: then only some were added.
+pub(super) async fn add_all(w: &mut Writing<'_>, hints: &[&NewHint]) -> Result<bool, Error> {
+    let mut due: BTreeMap<(&EnvironmentId, Option<UserId>), i64> = BTreeMap::new();
+    let mut rows = Vec::new();
     for hint in hints {
-        let user = match hint.user {
-            Some(user) => Some(w.user_in(user, &hint.environment).await?),
-            None => {
-                super::environments::exists(w, &hint.environment).await?;
-                None
-            }
-        };
-        w.run(
+        let earliest = due
+            .entry((&hint.environment, hint.user))
+            .or_insert(hint.not_before_ms);
+        *earliest = hint.not_before_ms.min(*earliest);
+        rows.push((
+            &hint.environment.0,
+            hint.user.map(|user| row::hex(user.0.as_bytes())),
+            row::json(&hint.target),
+            row::word(&hint.source),
+            hint.received_ms,
+            hint.not_before_ms,
+            hint.attempts,
+        ));
+    }
+    if rows.is_empty() {
+        return Ok(true);
+    }
+    let wanted = rows.len() as u64;
+    let added = w
+        .run(
             sqlx::query(
                 "INSERT INTO hints
                      (environment, user, target, source, received_ms, not_before_ms, attempts)
-                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                 SELECT e.id, u.number, h.value ->> 2, h.value ->> 3, h.value ->> 4, h.value ->> 5,
+                        h.value ->> 6
+                 FROM json_each(?) h
+                 JOIN environments e ON e.id = h.value ->> 0
+                 LEFT JOIN users u ON u.id = unhex(h.value ->> 1) AND u.environment = e.id
+                 WHERE h.value ->> 1 IS NULL OR u.number IS NOT NULL
+                 ORDER BY h.key",
             )
-            .bind(hint.environment.as_str())
-            .bind(user)
-            .bind(row::json(&hint.target))
-            .bind(row::word(&hint.source))
-            .bind(hint.received_ms)
-            .bind(hint.not_before_ms)
-            .bind(i64::from(hint.attempts)),
+            .bind(row::list(rows)),
         )
         .await?;
-        w.touch(LaneKey {
-            environment: hint.environment.0.clone(),
-            user,
-        });
+    for ((environment, user), due_ms) in due {
+        let sql = match user {
+            Some(user) => sqlx::query(
+                "UPDATE users SET hint_due_ms = ?1
+                 WHERE id = ?2 AND (hint_due_ms IS NULL OR hint_due_ms > ?1)",
+            )
+            .bind(due_ms)
+            .bind(user.0.as_bytes().to_vec()),
+            None => sqlx::query(
+                "UPDATE environments SET hint_due_ms = ?1
+                 WHERE id = ?2 AND (hint_due_ms IS NULL OR hint_due_ms > ?1)",
+            )
+            .bind(due_ms)
+            .bind(environment.as_str()),
+        };
+        w.run(sql).await?;
     }
-    Ok(())
+    Ok(added.rows_affected() == wanted)
 }
 
 pub(super) async fn drop(w: &mut Writing<'_>, ids: &[i64]) -> Result<(), Error> {

@@ -133,7 +133,12 @@ impl Writer {
         let mut answers = Vec::with_capacity(group.len());
         let mut erased = false;
         execute(conn, "BEGIN IMMEDIATE").await?;
+        let together = add_hints(conn, group).await?;
         for job in group {
+            if together && matches!(job.work, Work::Hints(_)) {
+                answers.push(Ok(Answer::Done));
+                continue;
+            }
             execute(conn, "SAVEPOINT job").await?;
             match perform(conn, &job.work).await {
                 Ok((answer, erases)) => {
@@ -188,6 +193,35 @@ fn reply(group: Vec<Job>, result: Result<Vec<Result<Answer, Error>>, Error>) {
 async fn execute(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), Error> {
     sqlx::query(sql).execute(conn).await.map_err(outage)?;
     Ok(())
+}
+
+/// Adds the hints of all callers at once: what a burst of notifications costs is one statement for
+/// each group. False when there is a bad one among them: then none was added, and each caller is
+/// served alone.
+async fn add_hints(conn: &mut SqliteConnection, group: &[Job]) -> Result<bool, Error> {
+    let callers: Vec<&Vec<NewHint>> = group
+        .iter()
+        .filter_map(|job| match &job.work {
+            Work::Hints(hints) => Some(hints),
+            _ => None,
+        })
+        .collect();
+    if callers.len() < 2 {
+        return Ok(false);
+    }
+    let all: Vec<&NewHint> = callers.into_iter().flatten().collect();
+    execute(conn, "SAVEPOINT job").await?;
+    let mut w = Writing::on(conn);
+    let added = match hints::add_all(&mut w, &all).await {
+        Ok(added) => added,
+        Err(Error::Unavailable(text)) => return Err(Error::Unavailable(text)),
+        Err(_) => false,
+    };
+    if !added {
+        execute(conn, "ROLLBACK TO job").await?;
+    }
+    execute(conn, "RELEASE job").await?;
+    Ok(added)
 }
 
 async fn perform(conn: &mut SqliteConnection, work: &Work) -> Result<(Answer, bool), Error> {

@@ -125,6 +125,10 @@ async fn judge_pair(
             && matches!(slot, "emailAddresses" | "companyName" | "mobilePhone")
     };
     for (slot, tribe, outlook) in oracle::differences(person, main, &sight.own, contact) {
+        // A further value of the user's own moves up once the first is taken out, and stays.
+        if tribe.is_empty() && model.extras.iter().any(|(.., extra)| *extra == outlook) {
+            continue;
+        }
         if stays(slot, &tribe) || does_not_fit(slot, &tribe, &outlook) || is_narrowed(script, slot)
         {
             continue;
@@ -341,7 +345,9 @@ fn judge_origin_of_values(world: &World, model: &Model, sight: &Sight, wrong: &m
         let derived = person["ID"]
             .as_str()
             .is_some_and(|id| model.derived.contains(id));
-        let skipped = ["BirthDate", if derived { "Initials" } else { "" }];
+        let initials = person["Initials"].as_str().unwrap_or_default();
+        let may_derive = derived && oracle::are_derived(initials);
+        let skipped = ["BirthDate", if may_derive { "Initials" } else { "" }];
         for name in PERSON.iter().filter(|name| !skipped.contains(*name)) {
             judge(&format!("Tribe {name}"), &person[*name]);
         }

@@ -143,7 +143,10 @@ pub(crate) fn differences(
         };
         rows.push(("mobilePhone", filled, mobile));
     }
+    let without_address = contact["emailAddresses"][0].is_object() && address.is_empty();
     rows.into_iter()
+        // An entry that is no address is unreadable, and never taken for empty (R18).
+        .filter(|(slot, ..)| !(*slot == "emailAddresses" && without_address))
         .filter(|(slot, tribe, outlook)| canonical(slot, tribe) != canonical(slot, outlook))
         // Outlook derives initials where none are given; they stay Outlook's own.
         .filter(|(slot, tribe, outlook)| {
@@ -155,19 +158,7 @@ pub(crate) fn differences(
 
 /// Whether initials may be Outlook's own work; those that people type in a simulation have digits.
 pub(crate) fn are_derived(initials: &str) -> bool {
-    !initials.is_empty() && initials.chars().all(|c| c.is_alphabetic() || c == '.')
-}
-
-/// Whether the initials that Tribe shows are those of the name's words.
-pub(crate) fn has_derived_initials(person: &Value) -> bool {
-    let words = ["FirstName", "MiddleName", "LastName"];
-    let letters: String = words
-        .iter()
-        .flat_map(|name| text(person, name).split_whitespace())
-        .filter_map(|word| word.chars().next())
-        .map(|letter| format!("{letter}."))
-        .collect();
-    text(person, "Initials") == letters
+    !initials.is_empty() && initials.chars().all(|c| !c.is_ascii_digit())
 }
 
 /// When two values count as the same.

@@ -10,7 +10,7 @@ use crate::{
     field::{Field, Holder, Side},
     ids::ContactId,
     link::{Link, LinkState, MobileSlot, Origin, PrivateEmailSlot, Slots},
-    mapping::{first_address, tribe_reading},
+    mapping::{first_address, tribe_reading, view},
     person::{Person, Relationship},
     policy::Match,
     reading::Reading,
@@ -170,6 +170,7 @@ fn removed(
             contact: Some(contact.id.clone()),
             folder: contact.folder.clone(),
             etag: None,
+            base: still_shown(situation, link, contact),
             ..link.clone()
         };
         return Plan::of(
@@ -264,6 +265,21 @@ fn begin(
         rule,
         Next::Create(Box::new(create::create(situation, person, main, rule))),
     )
+}
+
+/// The base as far as a contact of another id still shows it. Where it shows something else nobody can
+/// tell an edit from an old value (a copy from before, an import of an old export): without a base
+/// there, nothing is emptied and a difference is a conflict (R12a).
+fn still_shown(situation: &Situation<'_>, link: &Link, contact: &Contact) -> Base {
+    let seen = view(contact, link.kind, link.slots, &link.base, situation.lens);
+    let mut base = link.base.clone();
+    for (field, marks) in link.base.iter() {
+        let shown = situation.lens.mark(field, &seen.reading(field));
+        if shown != Mark::Unknown && shown != marks.outlook {
+            base.remove(field);
+        }
+    }
+    base
 }
 
 fn adopted(link: &Link, contact: &Contact, origin: Origin) -> Link {

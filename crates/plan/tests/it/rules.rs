@@ -202,6 +202,50 @@ fn r7_a_moved_contact_is_found_by_its_stamp_and_keeps_its_base() {
     assert_eq!(world.link().base, base);
 }
 
+/// What stands in an old copy was typed before the last write: it must not undo what is newer.
+#[test]
+fn r12a_an_old_copy_found_after_a_deletion_brings_no_old_value_back() {
+    let mut world = World::linked(Kind::Contact);
+    let mut copy = world.seen().clone();
+    copy.id = ContactId("copy".into());
+    world.tribe(Field::FirstName, "Berta");
+    world.run();
+    world.pass_time();
+    let phone = world.in_tribe(Field::BusinessPhone);
+    world.contact = None;
+    copy.business_phones = Some(Vec::new());
+    world.stamped = vec![copy];
+    let done = world.run();
+    assert!(done.tribe.is_empty(), "{:#?}", done.decisions);
+    assert_eq!(world.link().contact, Some(ContactId("copy".into())));
+    assert_eq!(world.in_tribe(Field::FirstName), "Berta");
+    assert_eq!(world.seen().given_name, value("Berta"));
+    assert!(!phone.is_empty());
+    assert_eq!(world.seen().business_phones, Some(vec![phone]));
+    let lost = done.decisions.iter().find(|decision| decision.loses);
+    assert_eq!(
+        lost.map(|decision| (decision.rule, decision.field)),
+        Some((Rule::R6, Field::FirstName))
+    );
+    world.assert_quiet();
+}
+
+/// The same where Outlook wins: a field that still shows the base is no side of a conflict.
+#[test]
+fn r12a_a_contact_of_another_id_keeps_the_base_of_what_it_still_shows() {
+    let mut world = World::linked(Kind::Contact);
+    world.policy.conflict = Conflict::Outlook;
+    let mut moved = world.seen().clone();
+    moved.id = ContactId("moved".into());
+    world.tribe(Field::FirstName, "Berta");
+    world.contact = None;
+    world.stamped = vec![moved];
+    let done = world.run();
+    assert!(done.tribe.is_empty(), "{:#?}", done.decisions);
+    assert_eq!(world.seen().given_name, value("Berta"));
+    world.assert_quiet();
+}
+
 #[test]
 fn r7_sleeping_links_too() {
     let mut world = World::linked(Kind::Contact);

@@ -1,0 +1,112 @@
+//! Reads Tribe's side of a group: in bulk, and one by one where a single person stands in the way of
+//! the others.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use tribelink_plan::{ids::PersonId, person::Person};
+
+use super::{
+    Error, Job,
+    case::{Case, Tribe},
+};
+use crate::{
+    engine::retry::{IN_A_ROW, may_be_one_item},
+    remote,
+};
+
+/// What the reads of a group brought.
+#[derive(Default)]
+struct Reads {
+    people: BTreeMap<PersonId, Arc<Person>>,
+    failed: BTreeMap<PersonId, remote::Error>,
+}
+
+impl Reads {
+    fn keep(&mut self, person: Person) {
+        self.people.insert(person.id, Arc::new(person));
+    }
+
+    fn is_done(&self, id: PersonId) -> bool {
+        self.people.contains_key(&id) || self.failed.contains_key(&id)
+    }
+}
+
+impl Job<'_> {
+    /// Cards that the environment worker passed on where they will do, else one read for a hundred
+    /// people. One that is absent from it is confirmed by a read of its id (R11). A person whose read
+    /// is refused ends its case; the others go on.
+    pub(super) async fn read_tribe(&self, cases: &mut [Case]) -> Result<(), Error> {
+        let environment = &self.land.environment.id;
+        let mut missing: BTreeSet<PersonId> = BTreeSet::new();
+        let mut attempts = 0;
+        for case in cases.iter_mut().filter(|case| case.end.is_none()) {
+            if !matches!(case.tribe, Tribe::Unread) {
+                continue;
+            }
+            let passed_on = self
+                .engine
+                .people
+                .get(environment, case.person, self.engine.now());
+            match passed_on {
+                Some(card) if !case.look_at_outlook => case.tribe = Tribe::PassedOn(card),
+                _ => {
+                    missing.insert(case.person);
+                    attempts = attempts.max(case.attempts);
+                }
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let reads = self.reads(&missing, attempts).await?;
+        for case in cases.iter_mut().filter(|case| case.end.is_none()) {
+            if !matches!(case.tribe, Tribe::Unread) {
+                continue;
+            }
+            if let Some(error) = reads.failed.get(&case.person) {
+                case.end = Some(self.end_of(case, error));
+                continue;
+            }
+            case.tribe = match reads.people.get(&case.person) {
+                Some(person) => Tribe::Read(Arc::clone(person)),
+                None => Tribe::Gone,
+            };
+        }
+        Ok(())
+    }
+
+    async fn reads(&self, missing: &BTreeSet<PersonId>, attempts: u32) -> Result<Reads, Error> {
+        let ids: Vec<PersonId> = missing.iter().copied().collect();
+        let mut reads = Reads::default();
+        match self.land.crm.people(&ids).await {
+            Ok(people) => people.into_iter().for_each(|person| reads.keep(person)),
+            Err(error) if may_be_one_item(&error, attempts) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut in_a_row = 0;
+        for id in ids {
+            if reads.is_done(id) {
+                continue;
+            }
+            match self.land.crm.person(id).await {
+                Ok(Some(person)) => reads.keep(person),
+                Ok(None) => {}
+                Err(error) if may_be_one_item(&error, attempts) => {
+                    in_a_row += 1;
+                    // Whoever is refused everything has no bad person among many.
+                    if in_a_row >= IN_A_ROW && missing.len() > IN_A_ROW {
+                        return Err(error.into());
+                    }
+                    reads.failed.insert(id, error);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            in_a_row = 0;
+        }
+        Ok(reads)
+    }
+}
