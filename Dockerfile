@@ -17,7 +17,8 @@ RUN mkdir -p src crates/plan/src crates/sandbox/src tests/sim \
 COPY . .
 ARG REVISION=unknown
 RUN find src crates -name '*.rs' -exec touch {} + \
- && TRIBELINK_REVISION=$REVISION cargo build --release --locked --bin tribelink
+ && TRIBELINK_REVISION=$REVISION cargo build --release --locked --bin tribelink \
+ && mkdir /data
 
 # glibc, certificates of authorities, a user that is not root; no shell and no package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot
@@ -27,7 +28,8 @@ LABEL org.opencontainers.image.title="tribelink" \
       org.opencontainers.image.revision=$REVISION
 COPY --from=build /src/target/release/tribelink /usr/local/bin/tribelink
 # Nothing is written but the database: run with a read-only root (`docker run --read-only`) and a volume
-# at /data where SQLite is used.
+# at /data where SQLite is used; a fresh volume takes the owner of the folder that it covers.
+COPY --from=build --chown=65532:65532 /data /data
 ENV TRIBELINK_SERVER__LISTEN=0.0.0.0:8080
 USER 65532:65532
 EXPOSE 8080

@@ -22,7 +22,7 @@ use crate::{
     engine::{self, Engine, explain::Explain, schedule::Scheduler},
     environment::Configured,
     graph::{
-        SignIn,
+        Outlook, SignIn,
         client::Client as GraphClient,
         openid::{self, OpenId},
         sign_in::{self, Certificate, Platform},
@@ -40,6 +40,7 @@ use crate::{
     telemetry::{
         CountCalls, Metrics,
         census::{self, Census},
+        trace::Exporter,
     },
     tribe::Crm,
     vault::{FingerprintKey, KeyRing, Vault},
@@ -131,6 +132,10 @@ pub struct Remotes {
     pub crm: Arc<dyn Crm>,
     /// Microsoft's sign-in.
     pub sign_in: Arc<dyn SignIn>,
+    /// Graph.
+    pub outlook: Arc<dyn Outlook>,
+    /// Opens what is stored.
+    pub vault: Arc<Vault>,
     /// How requests leave to Microsoft and to the service's own address.
     pub transport: Arc<dyn Transport>,
 }
@@ -145,12 +150,18 @@ pub async fn remotes(config: &Config, store: Arc<dyn Store>) -> Result<Remotes, 
     let vault = Arc::new(Vault::new(key_ring(config)?, Arc::clone(&random)));
     ensure_environment(store.as_ref(), &vault, random.as_ref(), clock.now_ms()).await?;
     let microsoft = microsoft_transport(config, None)?;
+    let outlook = GraphClient::new(
+        config.microsoft.graph_url.clone(),
+        Arc::clone(&microsoft),
+        Arc::clone(&clock),
+        Arc::new(CountCalls),
+    );
     let sign_in = platform(config, microsoft, Arc::clone(&clock), random)?;
     let clients = Clients::new(
         &config.tribe,
         &config.worker,
         store,
-        vault,
+        Arc::clone(&vault),
         clock,
         Arc::new(CountCalls),
         None,
@@ -166,6 +177,8 @@ pub async fn remotes(config: &Config, store: Arc<dyn Store>) -> Result<Remotes, 
     Ok(Remotes {
         crm: crm.ok_or_else(|| Error::Config("the environment `default` is missing".to_owned()))?,
         sign_in: Arc::new(sign_in),
+        outlook: Arc::new(outlook),
+        vault,
         transport: Arc::new(transport.map_err(|error| Error::Config(error.to_string()))?),
     })
 }
@@ -318,6 +331,10 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     )
     .await?;
     let ended = CancellationToken::new();
+    let traces = match exporter(&config)? {
+        Some(exporter) => tokio::spawn(exporter.run(ended.clone())),
+        None => tokio::spawn(async {}),
+    };
     let upkeep = tokio::spawn({
         let (ended, store) = (ended.clone(), Arc::clone(&app.store));
         async move {
@@ -343,7 +360,19 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     run(app, listener, &config, shutdown).await;
     ended.cancel();
     let _ = upkeep.await;
+    let _ = traces.await;
     Ok(())
+}
+
+/// What sends traces, when the configuration names a collector.
+fn exporter(config: &Config) -> Result<Option<Exporter>, Error> {
+    let Some(url) = &config.telemetry.otlp_url else {
+        return Ok(None);
+    };
+    let allowed = Origin::of(url).into_iter().collect();
+    let transport = HttpTransport::new(allowed, crms::USER_AGENT, MAX_ANSWER);
+    let transport = transport.map_err(|error| Error::Config(error.to_string()))?;
+    Ok(Exporter::start(url, Arc::new(transport)))
 }
 
 /// Runs a wired service on a listener until `shutdown` is done, then drains it.
@@ -524,5 +553,6 @@ fn engine_settings(config: &Config) -> engine::Settings {
         public_url: config.server.public_url.to_string(),
         register_webhooks: config.tribe.register_webhooks,
         undo: config.audit.undo,
+        keep_audit: config.audit.keep,
     }
 }

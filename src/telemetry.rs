@@ -3,11 +3,12 @@
 //! # Map
 //! - here: the log, the recorder of the metrics, the build.
 //! - [`catalogue`]: every metric by name. [`meter`]: what is counted as it happens. [`census`]: what
-//!   stands in the database, read every few seconds.
+//!   stands in the database, read every few seconds. [`trace`]: from hint to write, for a collector.
 
 pub mod catalogue;
 pub mod census;
 pub mod meter;
+pub mod trace;
 
 use std::io::{IsTerminal, stderr};
 

@@ -15,7 +15,7 @@ use crate::{
     clock::SystemClock,
     config::{Config, Database},
     demo::Wishes,
-    doctor::Subjects,
+    doctor::{Mailbox, Subjects},
 };
 
 /// Where the sandbox listens when nothing else is said.
@@ -120,6 +120,13 @@ pub(super) async fn subjects(config: &Config) -> Subjects {
         sign_in: remotes
             .as_ref()
             .map(|remotes| Arc::clone(&remotes.sign_in))
+            .map_err(part),
+        mailbox: remotes
+            .as_ref()
+            .map(|remotes| Mailbox {
+                outlook: Arc::clone(&remotes.outlook),
+                vault: Arc::clone(&remotes.vault),
+            })
             .map_err(part),
         transport: remotes
             .as_ref()

@@ -83,6 +83,8 @@ impl Config {
         put("worker.mailboxes", &self.worker.mailboxes);
         let days = self.audit.undo.map_or(0, |undo| undo.as_secs() / 86_400);
         put("audit.undo_days", &days);
+        let days = self.audit.keep.map_or(0, |keep| keep.as_secs() / 86_400);
+        put("audit.keep_days", &days);
         put("login.idle", &span(self.login.idle));
         put("login.absolute", &span(self.login.absolute));
         if let Some(openid) = &self.login.openid {

@@ -84,7 +84,7 @@ pub fn markdown() -> String {
             (None, Some(example)) => write!(text, "No default; such as `{example}`"),
             (None, None) => write!(text, "No default"),
         };
-        let _ = write!(text, " · `TRIBELINK_{variable}`\n");
+        let _ = writeln!(text, " · `TRIBELINK_{variable}`");
         if !key.text.is_empty() {
             let _ = write!(text, "\n{}\n", key.text);
         }

@@ -340,13 +340,27 @@ impl Worker {
 pub struct Audit {
     /// How long values are kept for undo; `None`: not at all.
     pub undo: Option<Duration>,
+    /// How long lines are kept; `None`: for ever.
+    pub keep: Option<Duration>,
 }
 
 impl Audit {
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Audit> {
-        let days = reader.need("audit.undo_days", value::number(0, 3_650))?;
-        let undo = (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400));
-        Some(Audit { undo })
+        let undo = reader.need("audit.undo_days", value::number(0, 3_650));
+        let keep = reader.need("audit.keep_days", value::number(0, 36_500));
+        let (undo, keep) = (undo?, keep?);
+        if keep > 0 && keep < undo {
+            reader.problem(
+                "audit.keep_days",
+                "is below audit.undo_days: what is to be undone must be kept",
+            );
+            return None;
+        }
+        let time = |days: u32| (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400));
+        Some(Audit {
+            undo: time(undo),
+            keep: time(keep),
+        })
     }
 }
 
@@ -379,6 +393,8 @@ pub struct Telemetry {
     pub log_filter: String,
     /// Who may read `/metrics`.
     pub metrics_access: MetricsAccess,
+    /// The collector of traces; `None`: no traces.
+    pub otlp_url: Option<Url>,
 }
 
 impl Telemetry {
@@ -399,10 +415,12 @@ impl Telemetry {
                 .map_err(|error| format!("is no log filter: {error}"))
         });
         let metrics_access = reader.need("telemetry.metrics_access", value::choice(ACCESS));
+        let otlp_url = reader.optional("telemetry.otlp_url", value::origin);
         Some(Telemetry {
             log_format: log_format?,
             log_filter: log_filter?,
             metrics_access: metrics_access?,
+            otlp_url: otlp_url?,
         })
     }
 }

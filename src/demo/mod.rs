@@ -90,6 +90,7 @@ async fn begin(args: &Wishes) -> Result<Parties, Error> {
         log_format: LogFormat::Text,
         log_filter: "warn".to_owned(),
         metrics_access: MetricsAccess::Open,
+        otlp_url: None,
     };
     telemetry::log(&quiet).map_err(Error::start)?;
     let metrics = Metrics::install().map_err(Error::start)?;

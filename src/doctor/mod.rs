@@ -2,9 +2,10 @@
 //!
 //! # Map
 //! - This file: what a finding is, and the order of the examinations.
-//! - [`local`]: configuration, public address, database, clock.
+//! - [`local`]: configuration, public address with its handshake, database.
 //! - [`tribe`]: sign-in, identity, names, webhooks. [`metadata`]: Tribe's data model (pure).
 //! - [`microsoft`]: discovery and sign-in.
+//! - [`users`]: states, subscriptions, alerts, and the rights at Graph.
 //!
 //! Details and advice name keys, routes and ids; never a secret, never a person.
 
@@ -12,6 +13,7 @@ mod local;
 mod metadata;
 mod microsoft;
 mod tribe;
+mod users;
 
 #[cfg(test)]
 mod tests;
@@ -23,10 +25,11 @@ use serde::Serialize;
 use crate::{
     clock::Clock,
     config::{Config, Problems},
-    graph::SignIn,
+    graph::{Outlook, SignIn},
     remote::{self, Transport},
     store::Store,
     tribe::Crm,
+    vault::Vault,
 };
 
 /// How an examination went.
@@ -83,6 +86,14 @@ impl Check {
     }
 }
 
+/// What it takes to read a mailbox as its user allowed.
+pub struct Mailbox {
+    /// Graph.
+    pub outlook: Arc<dyn Outlook>,
+    /// Opens the stored token.
+    pub vault: Arc<Vault>,
+}
+
 /// What is examined. A part that could not be built says why, and becomes a finding.
 pub struct Subjects {
     /// This machine's time.
@@ -93,6 +104,8 @@ pub struct Subjects {
     pub crm: Result<Arc<dyn Crm>, String>,
     /// Microsoft's sign-in.
     pub sign_in: Result<Arc<dyn SignIn>, String>,
+    /// How a mailbox is tried.
+    pub mailbox: Result<Mailbox, String>,
     /// How requests leave; must allow `microsoft.login_url` and `server.public_url`.
     pub transport: Result<Arc<dyn Transport>, String>,
 }
@@ -101,7 +114,7 @@ pub struct Subjects {
 pub async fn examine(config: &Config, subjects: &Subjects) -> Vec<Check> {
     let mut checks = local::configuration(config);
     checks.push(local::database(&subjects.store).await);
-    checks.push(local::public_address(config, &subjects.transport).await);
+    checks.extend(local::public_address(config, &subjects.transport).await);
     match &subjects.crm {
         Ok(crm) => checks.extend(tribe::examine(config, crm.as_ref()).await),
         Err(why) => checks.push(unbuilt(tribe::SIGN_IN, why)),
@@ -115,6 +128,10 @@ pub async fn examine(config: &Config, subjects: &Subjects) -> Vec<Check> {
         )
         .await,
     );
+    if let Ok(store) = &subjects.store {
+        let now_ms = subjects.clock.now_ms();
+        checks.extend(users::examine(store.as_ref(), &subjects.mailbox, now_ms).await);
+    }
     checks
 }
 

@@ -61,6 +61,7 @@ impl Transport for Answers {
         if request.url.path() == "/healthz" {
             return Err(TransportError::NotSent("refused".to_owned()));
         }
+        assert_eq!(request.method, http::Method::GET);
         assert_eq!(
             request.url.path(),
             "/example.com/v2.0/.well-known/openid-configuration"
@@ -200,6 +201,7 @@ fn healthy() -> Subjects {
     Subjects {
         clock: Arc::new(At(noon.as_millisecond())),
         store: Err("cannot be opened".to_owned()),
+        mailbox: Err("no mailbox".to_owned()),
         crm: Ok(Arc::new(Tribe {
             identity: Ok(OrganizationId(Uuid::from_u128(1))),
             webhooks: types.map(webhook).to_vec(),
@@ -377,5 +379,49 @@ async fn short_and_missing_admin_tokens_are_warned_of() {
         pairs.extend(token);
         let found = findings(&config(&pairs), &healthy()).await;
         assert_eq!(found["admin API"].status, Status::Warn);
+    }
+}
+
+/// A public address behind which something answers with this text.
+struct Front(&'static str);
+
+#[async_trait]
+impl Transport for Front {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let (status, body) = match request.url.path() {
+            "/healthz" => (StatusCode::OK, "ok".to_owned()),
+            "/webhooks/graph/notifications" => {
+                let token = request
+                    .url
+                    .query_pairs()
+                    .next()
+                    .expect("a token")
+                    .1
+                    .into_owned();
+                (StatusCode::OK, self.0.replace("{token}", &token))
+            }
+            _ => (StatusCode::NOT_FOUND, String::new()),
+        };
+        Ok(Response {
+            status,
+            headers: HeaderMap::new(),
+            body: body.into(),
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_front_that_answers_the_handshake_itself_is_found_out() {
+    let status = |found: BTreeMap<&str, Check>| found.get("handshake").map(|check| check.status);
+    let mut subjects = healthy();
+    for (front, expected) in [
+        ("{token}", None),
+        ("<html>Please sign in</html>", Some(Status::Fail)),
+        ("{token}\n", Some(Status::Fail)),
+    ] {
+        subjects.transport = Ok(Arc::new(Front(front)));
+        let found = findings(&config(&USUAL), &subjects).await;
+        assert!(!found.contains_key("public address"), "{found:?}");
+        assert_eq!(status(found), expected, "{front}");
     }
 }

@@ -94,6 +94,8 @@ pub struct Settings {
     pub register_webhooks: bool,
     /// How long values of the audit are kept; `None`: not at all.
     pub undo: Option<Duration>,
+    /// How long lines of the audit are kept; `None`: for ever.
+    pub keep_audit: Option<Duration>,
 }
 
 /// Why a job ended before its work was done. Its hints are still there.

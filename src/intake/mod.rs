@@ -31,7 +31,7 @@ use crate::{
     ports::Wake,
     remote::json::BadJson,
     store::{self, Lane, NewHint, Source, Store, Target},
-    telemetry::meter,
+    telemetry::{meter, trace::Arrivals},
     tribe::webhook::{self, BadDelivery},
 };
 
@@ -235,6 +235,7 @@ impl Intake {
             return Ok(());
         }
         let lanes: BTreeSet<Lane> = hints.iter().map(lane_of).collect();
+        let arrivals = Arrivals::of(&hints);
         crash::point("hints-judged");
         if let Err(error) = self.store.add_hints(hints).await {
             log_store(&error);
@@ -245,6 +246,7 @@ impl Intake {
         for lane in &lanes {
             self.wake.lane(lane);
         }
+        arrivals.kept(self.clock.now_ms());
         Ok(())
     }
 }

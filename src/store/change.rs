@@ -184,6 +184,12 @@ pub enum Change {
         /// Older than this.
         before_ms: i64,
     },
+    /// Drops audit lines older than this, of the [`super::AUDIT_DROPPED`] eldest numbers at a time:
+    /// its cost does not depend on how many there are.
+    DropAudit {
+        /// Older than this.
+        before_ms: i64,
+    },
     /// Puts a held item; key: user, person and rule. It gets or keeps its number.
     PutHeld(Box<Held>),
     /// A held item is decided; one that is gone is a conflict.

@@ -44,6 +44,10 @@ pub const ANSWERS_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 /// How long [`Change::Tidy`] leaves brake counts: a day, of which R17 looks at one hour.
 pub const BRAKE_COUNTS_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// How many audit lines [`Change::DropAudit`] looks at: at one poll in five minutes, far more than are
+/// written meanwhile.
+pub const AUDIT_DROPPED: usize = 10_000;
+
 /// What every store can do.
 ///
 /// # Errors

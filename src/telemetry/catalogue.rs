@@ -138,6 +138,8 @@ pub const ALERTS: &str = "tribelink_alerts";
 pub const CENSUS: &str = "tribelink_census_timestamp_seconds";
 /// Requests without a right token.
 pub const DENIED: &str = "tribelink_api_denied_total";
+/// Spans.
+pub const SPANS: &str = "tribelink_spans_total";
 /// Deliveries that came before.
 pub const REPEATED: &str = "tribelink_webhooks_repeated_total";
 /// Connections that made room.
@@ -296,6 +298,7 @@ pub const ALL: &[Metric] = &[
         &[],
         "Requests to the admin API without a right token.",
     ),
+    counter(SPANS, &["outcome"], "Spans for the collector of traces."),
     gauge(
         BUILD_INFO,
         &["version", "revision"],

@@ -68,6 +68,39 @@ pub enum Echo {
 
 const LANES: [&str; 2] = ["environment", "mailbox"];
 
+/// What became of spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spans {
+    /// The collector took them.
+    Exported,
+    /// The queue was full, or the collector did not take them.
+    Lost,
+}
+
+impl Spans {
+    const ALL: [Spans; 2] = [Spans::Exported, Spans::Lost];
+
+    fn name(self) -> &'static str {
+        match self {
+            Spans::Exported => "exported",
+            Spans::Lost => "lost",
+        }
+    }
+}
+
+/// Spans were sent, or not.
+pub(super) fn spans(outcome: Spans, by: usize) {
+    counter!(name::SPANS, "outcome" => outcome.name()).increment(by as u64);
+}
+
+pub(super) fn direction_name(direction: AuditDirection) -> &'static str {
+    match direction {
+        AuditDirection::ToOutlook => "to_outlook",
+        AuditDirection::ToTribe => "to_tribe",
+        AuditDirection::None => "none",
+    }
+}
+
 fn lane_name(lane: &Lane) -> &'static str {
     match lane {
         Lane::Environment(_) => "environment",
@@ -75,7 +108,7 @@ fn lane_name(lane: &Lane) -> &'static str {
     }
 }
 
-fn source_name(source: Source) -> &'static str {
+pub(super) fn source_name(source: Source) -> &'static str {
     match source {
         Source::Webhook => "webhook",
         Source::Notification => "notification",
@@ -97,6 +130,9 @@ pub(super) fn open() {
     gauge!(name::REPLICAS).set(1.0);
     for remote in Remote::ALL {
         counter!(name::THROTTLED, "remote" => remote.name()).increment(0);
+    }
+    for outcome in Spans::ALL {
+        spans(outcome, 0);
     }
     for outcome in Refresh::ALL {
         counter!(name::REFRESHES, "outcome" => outcome.name()).increment(0);
@@ -258,8 +294,7 @@ fn recorded(line: &AuditLine, counts: &mut Vec<(metrics::Counter, u64)>) {
     let environment = line.environment.0.clone();
     let rule = line.rule.code();
     let direction = match line.direction {
-        AuditDirection::ToOutlook => "to_outlook",
-        AuditDirection::ToTribe => "to_tribe",
+        AuditDirection::ToOutlook | AuditDirection::ToTribe => direction_name(line.direction),
         AuditDirection::None => {
             let counter =
                 counter!(name::LINK_CHANGES, "environment" => environment, "rule" => rule);

@@ -9,9 +9,11 @@
 //! - `keys`: a key replaced while everything runs.
 //! - [`backup`]: copies, and what a service does that starts from one.
 //! - [`docs`]: what the pages name is there.
+//! - [`doctor`]: what it says beside a running service.
 //! - [`metrics`]: what a running service exports, against its catalogue and its documentation.
+//! - [`service`]: a running service for those that need one.
+//! - [`traces`]: what a collector gets.
 //! - `reliability`: the page on reliability names tests that exist.
-//! - [`service`]: a running service for those two.
 //! - [`store`]: one contract suite over every store.
 
 #![expect(
@@ -39,6 +41,7 @@ mod clients_tribe_tokens;
 mod connect;
 mod demo;
 mod docs;
+mod doctor;
 mod fakes;
 mod fuzz;
 mod keys;
@@ -47,3 +50,4 @@ mod page;
 mod reliability;
 mod service;
 mod store;
+mod traces;

@@ -34,6 +34,11 @@ impl Drop for World {
 
 impl World {
     pub(crate) async fn start() -> World {
+        World::start_with(&[]).await
+    }
+
+    /// With further keys, as the names of their variables without the prefix.
+    pub(crate) async fn start_with(further: &[(&str, &str)]) -> World {
         let options = Options {
             people: 12,
             users: 2,
@@ -72,14 +77,20 @@ impl World {
                 text("microsoft", "client_secret"),
             ),
         ];
-        let variables = variables.map(|(name, value)| (format!("TRIBELINK_{name}"), value));
+        let further = further
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()));
+        let variables = variables.into_iter().chain(further);
+        let variables = variables
+            .map(|(name, value)| (format!("TRIBELINK_{name}"), value))
+            .collect();
         let mut world = World {
             sandbox,
             service: None,
             base: format!("http://{listen}"),
             http,
             folder,
-            variables: variables.into(),
+            variables,
         };
         world.serve().await;
         world

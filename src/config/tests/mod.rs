@@ -228,6 +228,7 @@ fn bad_values_are_refused_under_their_keys() {
         ("worker.lease", "0s"),
         ("worker.mailboxes", "0"),
         ("audit.undo_days", "a"),
+        ("audit.keep_days", "-1"),
         ("telemetry.log_format", "xml"),
         ("telemetry.log_filter", "tribelink=loud"),
         ("telemetry.metrics_access", "all"),
@@ -246,6 +247,7 @@ fn every_address_of_a_remote_is_an_origin() {
         "tribe.auth_url",
         "microsoft.graph_url",
         "microsoft.login_url",
+        "telemetry.otlp_url",
     ] {
         assert!(refused(&[(key, "https://example.com/path")]).contains(key));
         assert!(refused(&[(key, "http://example.com")]).contains(key));

@@ -8,8 +8,10 @@ use tribelink_plan::{
     person::Person,
 };
 
+use uuid::Uuid;
+
 use super::{Error, Job};
-use crate::store::{Lane, NewHint, Source, Target, User, UserState};
+use crate::store::{Hint, Lane, NewHint, Source, Target, User, UserState};
 
 /// Hints for mailboxes, and the lanes to wake.
 #[derive(Default)]
@@ -31,6 +33,46 @@ pub(super) fn keeps_hints(state: UserState) -> bool {
     )
 }
 
+/// When the hints that led to each person were received.
+pub(super) struct Received {
+    people: BTreeMap<PersonId, i64>,
+    /// The eldest of all, for people that no hint named itself.
+    eldest_ms: i64,
+}
+
+impl Received {
+    /// Of hints, and of the people that they led to, by the ids of these and of their relationships.
+    pub(super) fn new(hints: &[Hint], people: &[Person], now_ms: i64) -> Received {
+        let mut by_id: BTreeMap<Uuid, i64> = BTreeMap::new();
+        for hint in hints {
+            let id = match &hint.hint.target {
+                Target::Entity { id, .. } => *id,
+                Target::Person { id } => id.0,
+                _ => continue,
+            };
+            let at_ms = by_id.entry(id).or_insert(hint.hint.received_ms);
+            *at_ms = (*at_ms).min(hint.hint.received_ms);
+        }
+        let named = |person: &Person| {
+            let own = person.relationships.iter().map(|one| one.id.0);
+            let ids = own.chain([person.id.0]);
+            ids.filter_map(|id| by_id.get(&id).copied()).min()
+        };
+        let eldest_ms = hints.iter().map(|hint| hint.hint.received_ms).min();
+        Received {
+            people: people
+                .iter()
+                .filter_map(|person| Some((person.id, named(person)?)))
+                .collect(),
+            eldest_ms: eldest_ms.unwrap_or(now_ms),
+        }
+    }
+
+    fn of(&self, person: PersonId) -> i64 {
+        self.people.get(&person).copied().unwrap_or(self.eldest_ms)
+    }
+}
+
 impl Job<'_> {
     /// One hint for each (user, person) concerned: users for whom the person is eligible, and users
     /// who have a link of it. Absent people concern those who have a link. They count as received when
@@ -40,7 +82,7 @@ impl Job<'_> {
         people: &[Person],
         absent: &[PersonId],
         source: Source,
-        received_ms: i64,
+        received: &Received,
     ) -> Result<FanOut, Error> {
         let environment = &self.land.environment.id;
         let store = &self.engine.ports.store;
@@ -85,7 +127,7 @@ impl Job<'_> {
                 user: Some(user),
                 target: Target::Person { id: person },
                 source,
-                received_ms,
+                received_ms: received.of(person),
                 not_before_ms: now,
                 attempts: 0,
             });

@@ -8,10 +8,11 @@ use tribelink_plan::{
 };
 use uuid::Uuid;
 
-use super::{Error, Job};
+use super::{Error, Job, fan_out::Received};
 use crate::{
     crash,
     store::{Change, Hint, NewHint, Source, Target},
+    telemetry::trace,
     tribe::EntityKind,
 };
 
@@ -98,9 +99,8 @@ impl Job<'_> {
             .first()
             .map_or(Source::Engine, |hint| hint.hint.source);
         let now = self.engine.now();
-        let received = hints.iter().map(|hint| hint.hint.received_ms).min();
-        let received_ms = received.unwrap_or(now);
-        let mut fan_out = self.fan_out(&people, &absent, source, received_ms).await?;
+        let received = Received::new(hints, &people, now);
+        let mut fan_out = self.fan_out(&people, &absent, source, &received).await?;
         let follow_up = |target| NewHint {
             environment: self.land.environment.id.clone(),
             user: None,
@@ -133,6 +133,11 @@ impl Job<'_> {
                 Change::DropHints(hints.iter().map(|hint| hint.id).collect()),
             ])
             .await?;
+        let moments: BTreeSet<i64> = hints.iter().map(|hint| hint.hint.received_ms).collect();
+        for received_ms in moments {
+            let environment = &self.land.environment.id;
+            trace::passed_on(environment, received_ms, started, self.engine.now());
+        }
         crash::point("fan-out-committed");
         for lane in &fan_out.lanes {
             crate::ports::Wake::lane(self.engine.scheduler.as_ref(), lane);

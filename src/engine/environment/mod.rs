@@ -104,7 +104,12 @@ impl Job<'_> {
             environment.polled_ms = now;
             environment.throttled_until_ms = 0;
             changes.push(self.next_chores(&environment));
-            self.held.commit(vec![Change::Tidy { now_ms: now }]).await?;
+            let mut tidy = vec![Change::Tidy { now_ms: now }];
+            if let Some(keep) = settings.keep_audit {
+                let before_ms = now - millis(keep);
+                tidy.push(Change::DropAudit { before_ms });
+            }
+            self.held.commit(tidy).await?;
             return self.held.commit(changes).await;
         }
         self.held.commit(vec![self.next_chores(&environment)]).await

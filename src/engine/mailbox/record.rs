@@ -21,7 +21,7 @@ use crate::{
         trail::{Subject, is_about_a_value},
     },
     store::{Change, UserState},
-    telemetry::meter,
+    telemetry::{meter, trace},
 };
 
 impl Job<'_> {
@@ -30,6 +30,7 @@ impl Job<'_> {
         let mut changes = Vec::new();
         let mut weighed = 0;
         let mut waits_ms = Vec::new();
+        let mut writes = Vec::new();
         for case in cases.iter_mut() {
             let known = changes.len();
             changes.append(&mut case.changes);
@@ -39,7 +40,12 @@ impl Job<'_> {
             if let Some(since_ms) = case.since_ms
                 && meter::tells_of_a_write(&changes[known..])
             {
-                waits_ms.push(self.engine.now() - since_ms);
+                let now_ms = self.engine.now();
+                waits_ms.push(now_ms - since_ms);
+                let whose = (self.user.id, case.person);
+                let environment = &self.user.environment;
+                let own = &changes[known..];
+                writes.extend(trace::wrote(environment, whose, since_ms, now_ms, own));
             }
         }
         // A pass that was released does not count against the next one (R17).
@@ -63,6 +69,7 @@ impl Job<'_> {
         self.held.commit(changes).await?;
         crash::point("pass-recorded");
         meter::waited(&self.user.environment, &waits_ms);
+        writes.into_iter().for_each(trace::tell);
         Ok(())
     }
 

@@ -191,6 +191,14 @@ impl State {
                 |_, line| line.at_ms < before_ms && line.values.is_some(),
                 |line| line.values = None,
             ),
+            Change::DropAudit { before_ms } => {
+                let eldest = self.audit.iter().take(crate::store::AUDIT_DROPPED);
+                let old = eldest.filter(|(_, line)| line.at_ms < before_ms);
+                let old: Vec<i64> = old.map(|(id, _)| *id).collect();
+                for id in old {
+                    self.audit.remove(&id);
+                }
+            }
             Change::PutHeld(held) => self.put_held(*held)?,
             Change::DecideHeld { id, accepted } => {
                 let found = self.held.update(&id, |held| held.accepted = Some(accepted));

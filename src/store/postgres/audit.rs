@@ -4,7 +4,7 @@ use sqlx::PgPool;
 use tribelink_plan::ids::ContactId;
 
 use super::{outage, row, writing::Writing};
-use crate::store::{AuditFilter, AuditLine, Error};
+use crate::store::{AUDIT_DROPPED, AuditFilter, AuditLine, Error};
 
 pub(super) async fn add(w: &mut Writing<'_>, line: &AuditLine) -> Result<(), Error> {
     let number = w.user_in(line.user, &line.environment).await?;
@@ -34,6 +34,16 @@ pub(super) async fn add(w: &mut Writing<'_>, line: &AuditLine) -> Result<(), Err
 pub(super) async fn forget_values(w: &mut Writing<'_>, before_ms: i64) -> Result<(), Error> {
     let sql = sqlx::query("UPDATE audit SET sealed = NULL WHERE sealed IS NOT NULL AND at_ms < $1");
     w.run(sql.bind(before_ms)).await?;
+    Ok(())
+}
+
+/// The eldest numbers alone are looked at: no index on the age of every line is kept for this.
+pub(super) async fn drop_lines(w: &mut Writing<'_>, before_ms: i64) -> Result<(), Error> {
+    let sql = sqlx::query(
+        "DELETE FROM audit WHERE at_ms < $1 AND id IN (SELECT id FROM audit ORDER BY id LIMIT $2)",
+    );
+    w.run(sql.bind(before_ms).bind(AUDIT_DROPPED as i64))
+        .await?;
     Ok(())
 }
 

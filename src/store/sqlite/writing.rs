@@ -206,6 +206,7 @@ impl<'c> Writing<'c> {
             Change::DropSubscription(id) => subscriptions::drop(self, id).await,
             Change::AddAudit(line) => audit::add(self, line).await,
             Change::ForgetAuditValues { before_ms } => audit::forget_values(self, *before_ms).await,
+            Change::DropAudit { before_ms } => audit::drop_lines(self, *before_ms).await,
             Change::PutHeld(held) => held::put(self, held).await,
             Change::DecideHeld { id, accepted } => held::decide(self, *id, *accepted).await,
             Change::DropHeld(ids) => held::drop(self, ids).await,

@@ -8,7 +8,7 @@ use tribelink_plan::{ids::FolderId, link::LinkState, rule::Rule};
 
 use super::sample::{self, contact_id, environment_id, person_id, user_id};
 
-const KINDS: u8 = 39;
+const KINDS: u8 = 40;
 
 /// A change in small numbers: its kind and three choices.
 pub(super) type Choice = (u8, u8, u8, u8);
@@ -283,6 +283,7 @@ pub(super) fn change((kind, a, b, c): Choice, ids: &Ids) -> Change {
             _ => Change::RaiseAlert(sample::alert(&b.to_string(), at_ms)),
         },
         37 => reseal(a, b, c),
+        38 => Change::DropAudit { before_ms: at_ms },
         _ => match c % 3 {
             0 => Change::Tidy {
                 now_ms: ANSWERS_KEPT_MS + at_ms,
@@ -361,6 +362,7 @@ fn variant(change: &Change) -> u8 {
         Change::PutAnswered { .. } => 38,
         Change::Tidy { .. } => 39,
         Change::Reseal { .. } => 40,
+        Change::DropAudit { .. } => 41,
     }
 }
 
@@ -375,5 +377,5 @@ fn the_generator_makes_every_change() {
         .flat_map(|kind| (0..30).map(move |c| (kind, 1, 1, c)))
         .map(|choice| variant(&change(choice, &ids)))
         .collect();
-    assert_eq!(made, (0..41).collect());
+    assert_eq!(made, (0..42).collect());
 }

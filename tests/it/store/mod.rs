@@ -75,6 +75,7 @@ macro_rules! suite {
             remotes::webhooks_are_put_and_dropped,
             records::audit_is_filtered_newest_first,
             records::audit_values_are_forgotten_by_age,
+            records::audit_lines_are_dropped_by_age,
             records::held_items_keep_their_number,
             records::parked_items_keep_their_number,
             records::a_preview_starts_afresh,

@@ -103,6 +103,26 @@ pub(super) async fn audit_values_are_forgotten_by_age(store: &Fixture) {
     assert_eq!(valued, [true, true, false]);
 }
 
+pub(super) async fn audit_lines_are_dropped_by_age(store: &Fixture) {
+    store.people().await;
+    let add = |at_ms| Change::AddAudit(Box::new(audit("a", 1, Some(1), at_ms)));
+    store.put(vec![add(10), add(20), add(30)]).await;
+    store.put(vec![Change::DropAudit { before_ms: 20 }]).await;
+    let lines = store.audit(&AuditFilter::default(), None, 9).await.unwrap();
+    let kept: Vec<i64> = lines.iter().map(|line| line.at_ms).collect();
+    assert_eq!(kept, [30, 20]);
+    store.put(vec![add(40)]).await;
+    let newest = store.audit(&AuditFilter::default(), None, 1).await.unwrap();
+    assert!(newest[0].id > lines[0].id, "a number is never given twice");
+    store
+        .put(vec![Change::DropAudit {
+            before_ms: i64::MAX,
+        }])
+        .await;
+    let none = store.audit(&AuditFilter::default(), None, 9).await.unwrap();
+    assert!(none.is_empty());
+}
+
 pub(super) async fn held_items_keep_their_number(store: &Fixture) {
     store.people().await;
     let put = |held: &Held| Change::PutHeld(Box::new(held.clone()));
