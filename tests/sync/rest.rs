@@ -160,49 +160,6 @@ async fn tribes_rest_binds_every_mailbox_of_the_environment() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sign_in_that_is_down_is_not_stormed_by_chores() {
-    let world = World::start(Setup::with(&[("sync.delta_interval", "500ms")])).await;
-    let mailbox = world.mailbox(0);
-    let card = world.somebody(&mailbox, 1).await;
-    world.live(&mailbox).await;
-    let contact = world.contact(&mailbox, "Jansen 1").await.unwrap();
-    world
-        .fault(json!({"match": {"path": "/oauth2/"}, "then": {"status": 503}}))
-        .await;
-    let body = json!({"mailbox": mailbox.address});
-    world
-        .control(Method::POST, "/microsoft/expire", Some(body))
-        .await;
-    world.clear_calls();
-    let asked = |world: &World| {
-        let calls = world.calls();
-        let asked = calls
-            .iter()
-            .filter(|call| call.side == "microsoft" && call.path.ends_with("/token"));
-        asked.map(|call| call.at_ms).collect::<Vec<_>>()
-    };
-    let times = world
-        .eventually("the sign-in was asked again and again", async || {
-            Some(asked(&world)).filter(|times| times.len() >= 4)
-        })
-        .await;
-    let waits: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    // Half a second, a second, two: never the half second of the chores alone.
-    assert!(
-        waits[0] >= 500 && waits[1] >= 1_000 && waits[2] >= 2_000,
-        "{waits:?}"
-    );
-    world.no_faults().await;
-    let id = text(&contact, "id");
-    world
-        .edit_tribe(&card.person, json!({"FirstName": "Berta"}))
-        .await;
-    world
-        .shows(&mailbox, &id, "givenName", json!("Berta"))
-        .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscription_whose_removal_nobody_told_is_found_gone_by_the_sweep() {
     let world = World::start(Setup::with(&[("sync.sweep_interval", "500ms")])).await;
     let mailbox = world.mailbox(0);

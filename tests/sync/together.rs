@@ -123,7 +123,8 @@ async fn an_old_copy_in_the_place_of_a_deleted_contact_brings_no_old_value_to_tr
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_away_turns_ready_red_and_heals_by_itself() {
-    let config = [("sync.delta_interval", "500ms")];
+    // A lease that could not be given back ends by itself.
+    let config = [("sync.delta_interval", "500ms"), ("worker.lease", "5s")];
     let world = World::start(Setup::with(&config)).await;
     let mailbox = world.mailbox(0);
     let card = world.somebody(&mailbox, 1).await;
