@@ -28,14 +28,19 @@ fn catcher(bug: Bug) -> Option<u64> {
 
 #[test]
 fn every_planted_bug_is_caught() {
-    let caught = spread(&Bug::ALL, |bug| catcher(*bug));
-    let mut missed = Vec::new();
-    for (bug, seed) in Bug::ALL.into_iter().zip(caught) {
+    let caught = spread(&Bug::ALL, |bug| {
+        let seed = catcher(*bug);
         match seed {
             Some(seed) => println!("{bug:?}: caught by seed {seed}"),
-            None => missed.push(bug),
+            None => println!("{bug:?}: not caught"),
         }
-    }
+        seed
+    });
+    let missed: Vec<Bug> = Bug::ALL
+        .into_iter()
+        .zip(caught)
+        .filter_map(|(bug, seed)| seed.is_none().then_some(bug))
+        .collect();
     assert!(
         missed.is_empty(),
         "not caught within {SEEDS} seeds: {missed:?}"

@@ -357,6 +357,10 @@ async fn judge_edits(world: &World, model: &Model, sight: &Sight, wrong: &mut Ve
             // Relationships of a merged or removed kind take their values with them.
             continue;
         }
+        // Whoever is forgotten is forgotten with the audit.
+        if model.unbased {
+            continue;
+        }
         // A copy of the contact may have been edited, which counts for nothing.
         if !model.copies.is_empty() && matches!(edit.side, Side::Outlook(_)) {
             continue;

@@ -187,8 +187,9 @@ impl Watch {
         let who = self.whose(source, bearer.as_deref());
         self.judge_origin(&origin, source, bearer.as_deref());
         if is_api {
-            // A subscription is ended as a courtesy, whatever the mailbox was told.
-            if request.method != Method::DELETE {
+            // A subscription is ended as a courtesy, and a sign-in asks whose mailbox it is, whatever
+            // the mailbox was told.
+            if request.method != Method::DELETE && path != "/v1.0/me" {
                 self.judge_rest(&who, &path);
             }
             match source {
@@ -413,7 +414,7 @@ impl Watch {
         let disconnected = user.is_none_or(|user| {
             matches!(
                 user.state,
-                UserState::Disconnected | UserState::Invited | UserState::Consented
+                UserState::Invited | UserState::Consented
             )
         });
         if disconnected {
