@@ -176,7 +176,7 @@ def scene(stage, people, users, small):
     # looked for it.
     delayed = None
     if not small:
-        delay = 100_000
+        delay = 180_000
         sandbox.api.call("POST", "/_sandbox/faults", {
             "match": {"method": "POST", "path": "/contacts"}, "then": {"delay_ms": delay}, "count": 1})
         delayed = time.monotonic()
@@ -242,7 +242,7 @@ def scene(stage, people, users, small):
     crash("second time")
 
     if delayed:
-        until("the delayed create arrives", lambda: struck()[0]["status"] is not None, 140, 0.5)
+        until("the delayed create arrives", lambda: struck()[0]["status"] is not None, 240, 0.5)
         say(f"the create that began before the freeze arrived {time.monotonic() - frozen_at:.0f} s after it")
     else:
         time.sleep(2 * LEASE)
