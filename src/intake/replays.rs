@@ -13,10 +13,16 @@ use crate::sealed::sha256;
 /// How many deliveries are remembered: 1 MiB.
 const REMEMBERED: usize = 10_000;
 
+#[derive(Default)]
+struct Seen {
+    known: HashSet<[u8; 32]>,
+    order: VecDeque<[u8; 32]>,
+}
+
 /// The deliveries of late, by their SHA-256.
 #[derive(Default)]
 pub struct Replays {
-    seen: Mutex<(HashSet<[u8; 32]>, VecDeque<[u8; 32]>)>,
+    seen: Mutex<Seen>,
 }
 
 impl Replays {
@@ -25,7 +31,7 @@ impl Replays {
         let hash = sha256(body);
         // A panic between the two leaves a hash that is forgotten later or never: no harm.
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, order) = &mut *seen;
+        let Seen { known, order } = &mut *seen;
         if !known.insert(hash) {
             return true;
         }
