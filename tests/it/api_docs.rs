@@ -138,8 +138,13 @@ async fn the_page_and_its_style_are_served() {
     assert!(page.text().contains("/openapi.yaml"));
     let text = page.text();
     let scripts = text.matches("<script").count();
-    let own = text.matches("<script type=\"module\" src=\"/assets/").count();
-    assert!(!text.contains("<style") && scripts == own, "nothing is inline");
+    let own = text
+        .matches("<script type=\"module\" src=\"/assets/")
+        .count();
+    assert!(
+        !text.contains("<style") && scripts == own,
+        "nothing is inline"
+    );
     let css = app
         .ask(Method::GET, "/assets/page.css", "", None)
         .await
