@@ -153,12 +153,11 @@ pub async fn range(
     }
     let all = lines.len();
     let mut live: BTreeMap<UserId, bool> = BTreeMap::new();
-    for line in &lines {
-        if !live.contains_key(&line.user) {
-            let state = user_state(&api, line.user).await?;
-            let works = matches!(state, UserState::Live | UserState::FirstSync);
-            live.insert(line.user, works);
-        }
+    let users: BTreeSet<UserId> = lines.iter().map(|line| line.user).collect();
+    for user in users {
+        let state = user_state(&api, user).await?;
+        let works = matches!(state, UserState::Live | UserState::FirstSync);
+        live.insert(user, works);
     }
     lines.retain(|line| undoable(line).is_ok() && live.get(&line.user) == Some(&true));
     let left_alone = all - lines.len();
