@@ -411,12 +411,8 @@ impl Watch {
         if self.inner().disconnected.contains(who) {
             self.wrong(&format!("a write for {who} after its disconnect"));
         }
-        let disconnected = user.is_none_or(|user| {
-            matches!(
-                user.state,
-                UserState::Invited | UserState::Consented
-            )
-        });
+        let disconnected =
+            user.is_none_or(|user| matches!(user.state, UserState::Invited | UserState::Consented));
         if disconnected {
             self.wrong(&format!("a write for {who}, who is not live"));
         }
