@@ -47,6 +47,7 @@ use sqlx::{
 
 use self::{intake::Intake, listener::Wakes};
 use super::Error;
+use crate::random;
 
 /// How long a caller waits for a free connection; how long a transaction or a read may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -136,7 +137,7 @@ impl PostgresStore {
                 })
             })
             .connect_lazy_with(options);
-        let name = uuid::Uuid::new_v4().simple().to_string();
+        let name = random::token(&random::SystemRandom);
         let (wakes, calls) = Wakes::new();
         tokio::spawn(listener::run(pool.clone(), name.clone(), calls));
         let (intake, jobs) = Intake::new(settings.queue);
