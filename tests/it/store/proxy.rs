@@ -96,7 +96,7 @@ async fn carry(
                     Some(Cut::AfterCommit) => {
                         server.write_all(message).await?;
                         // The answer is there: it has committed.
-                        server.read(&mut answered).await?;
+                        let _length = server.read(&mut answered).await?;
                         return Ok(());
                     }
                     Some(Cut::Silence) => {

@@ -27,12 +27,8 @@ impl Scratch {
     pub(crate) async fn on(server: &str) -> Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let random = uuid::Uuid::new_v4().simple().to_string();
-        let name = format!(
-            "tribelink_test_{}_{count}_{}",
-            std::process::id(),
-            &random[..8]
-        );
+        let chance = fastrand::u32(..);
+        let name = format!("tribelink_test_{}_{count}_{chance:08x}", std::process::id());
         let mut conn = PgConnection::connect(server).await.unwrap();
         let create = format!("CREATE DATABASE {name} TEMPLATE template0");
         sqlx::query(AssertSqlSafe(create))
