@@ -15,6 +15,7 @@ use super::{
     extract::{Id, Params},
     list::{Paging, time},
     problem::ProblemBody,
+    users::Progress,
 };
 use crate::{activation::Command, store::Preview as Head};
 
@@ -51,9 +52,9 @@ pub struct Preview {
     skip: u64,
     /// All of them.
     total: u64,
-    /// How far it is: people done, and in all.
+    /// How far it is, while it runs.
     #[schema(required)]
-    progress: Option<(u64, u64)>,
+    progress: Option<Progress>,
     /// When it was asked for, or made.
     made_at: String,
     /// The people, by id.
@@ -76,7 +77,7 @@ impl Preview {
             adopt: head.adopt,
             skip: head.skip,
             total: head.create + head.adopt + head.skip,
-            progress: progress.filter(|_| !head.ready),
+            progress: progress.filter(|_| !head.ready).map(Progress::of),
             made_at: time(head.made_ms),
             items: Vec::new(),
             next_cursor: None,

@@ -156,6 +156,7 @@ pub struct SecretText(SecretString);
     request_body = ByToken,
     responses(
         (status = 200, description = "Signed in; sets the session's cookie", body = SessionView),
+        (status = 400, description = "The body cannot be used", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not a token", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Sent by another site", body = ProblemBody, content_type = "application/problem+json"),
     )

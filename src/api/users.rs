@@ -261,6 +261,13 @@ pub struct Progress {
     total: u64,
 }
 
+impl Progress {
+    /// From people done and in all.
+    pub(super) fn of((done, total): (u64, u64)) -> Progress {
+        Progress { done, total }
+    }
+}
+
 /// What the braked pass would have done.
 #[derive(Serialize, ToSchema)]
 pub struct Braked {
@@ -333,7 +340,7 @@ pub(super) async fn detail(api: &Api, caller: &Caller, user: User) -> Result<Use
     Ok(UserDetail {
         user: UserView::of(api, caller, user)?,
         counts: Counts::of(&counts),
-        progress: progress.map(|(done, total)| Progress { done, total }),
+        progress: progress.map(Progress::of),
         last_proven_at: proven_ms.map(time),
         subscription_expires_at: expires_ms.map(time),
         backlog,

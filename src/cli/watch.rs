@@ -87,14 +87,10 @@ fn bar(visible: bool) -> ProgressBar {
     bar
 }
 
-/// People done and in all, as the API tells them: a user's by name, a preview's as a pair.
+/// People done and in all, as the API tells them.
 fn progress(value: &Value) -> Option<(u64, u64)> {
     let progress = &value["progress"];
-    let (done, total) = match progress {
-        Value::Array(pair) => (pair.first()?, pair.get(1)?),
-        named => (&named["done"], &named["total"]),
-    };
-    Some((done.as_u64()?, total.as_u64()?))
+    Some((progress["done"].as_u64()?, progress["total"].as_u64()?))
 }
 
 #[cfg(test)]
@@ -138,8 +134,7 @@ mod tests {
     fn progress_is_read_where_there_is_one() {
         let value = json!({ "progress": { "done": 3, "total": 9 } });
         assert_eq!(progress(&value), Some((3, 9)));
-        assert_eq!(progress(&json!({ "progress": [3, 9] })), Some((3, 9)));
         assert_eq!(progress(&json!({ "progress": null })), None);
-        assert_eq!(progress(&json!({ "progress": [3] })), None);
+        assert_eq!(progress(&json!({ "progress": { "done": 3 } })), None);
     }
 }

@@ -72,7 +72,7 @@ async function previewCard(draw, has) {
 }
 
 function progress(pair, text) {
-  const [done, total] = Array.isArray(pair) ? pair : [pair?.done || 0, pair?.total || 0];
+  const [done, total] = [pair?.done || 0, pair?.total || 0];
   const share = total ? Math.round((100 * done) / total) : 0;
   return h('div', { id: 'progress' }, h('p', { id: 'progress-text' }, total ? `${text}: ${number(done)} / ${number(total)}` : text),
     h('progress', { max: 100, value: total ? share : null, 'aria-labelledby': 'progress-text' }));
