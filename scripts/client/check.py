@@ -17,7 +17,7 @@ sys.path.insert(0, folder)
 from tribelink_client import AuthenticatedClient  # noqa: E402
 from tribelink_client.api.links import people_explain  # noqa: E402
 from tribelink_client.api.users import users_activate, users_one  # noqa: E402
-from tribelink_client.models import Activation, ProblemBody  # noqa: E402
+from tribelink_client.models import Activation, Problem  # noqa: E402
 
 passed = failed = 0
 
@@ -82,7 +82,7 @@ def explain(user):
 
 def unknown():
     answer = users_one.sync(uuid.uuid4(), client=client)
-    assert isinstance(answer, ProblemBody) and answer.status == 404, answer
+    assert isinstance(answer, Problem) and answer.status == 404, answer
 
 
 made = check("a user is activated", activate)
