@@ -10,7 +10,7 @@
 //! - [`value`]: the forms of values: durations, sizes, origins, networks (pure).
 //! - [`service`]: sections `server`, `database`, `security`, `worker`, `audit`, `telemetry`.
 //! - [`remotes`]: sections `tribe` and `microsoft`.
-//! - [`reference`]: the documentation of every key (pure).
+//! - [`mod@reference`]: the documentation of every key (pure).
 //! - [`sync`]: section `sync`, and the planner's [`Policy`](tribelink_plan::policy::Policy) from it.
 //!
 //! Secrets are [`SecretString`](secrecy::SecretString)s; no problem ever shows one.
