@@ -8,8 +8,8 @@
 //! - [`model`]: the rows, in domain types. Personal values and secrets are [`model::Sealed`].
 //! - [`place`]: where those rest, for whoever seals them anew.
 //! - [`change`]: what a commit may do.
-//! - [`memory`]: for simulation. [`sqlite`]: embedded default. [`postgres`]: several replicas. `row`:
-//!   rows of both databases, read into domain types.
+//! - [`memory`]: for simulation. [`sqlite`]: embedded default. [`postgres`]: several replicas. `sql`:
+//!   what both databases say alike, compiled for each. `row`: their rows, read into domain types.
 //! - [`error`]: what a caller can do about a failure.
 //!
 //! Time is always an argument, in milliseconds since the Unix epoch.

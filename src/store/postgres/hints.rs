@@ -26,7 +26,7 @@ pub(super) async fn add(w: &mut Writing<'_>, hints: &[NewHint]) -> Result<(), Er
             Some(user) => Some(w.user_in(user, &hint.environment).await?),
             None => {
                 if known.insert(&hint.environment) {
-                    super::environments::exists(w, &hint.environment).await?;
+                    super::sql::environments::exists(w, &hint.environment).await?;
                 }
                 None
             }

@@ -2,40 +2,32 @@
 //!
 //! # Map
 //! - [`schema`]: migrations, and how two versions share a database. `row`: columns.
-//! - `transact`: one transaction, and when it is done again. `writing`: its changes, one by one.
+//! - `transact`: one transaction, and when it is done again. `writing`: a transaction under way.
 //!   `intake`: hints that come at once share a transaction.
 //! - `leases`: who works on what, by the database's clock. `replicas`: who lives. `listener`:
 //!   wake-up calls between them.
-//! - One room for each other noun, with all SQL about it, as beside it in `sqlite`.
+//! - `sql`: one room for each other noun, with all SQL about it, shared with SQLite; `dialect`: the
+//!   words that differ. `hints`: SQL of Postgres' own.
 //! - `port`: the trait. Here: opening, closing, and what failures mean.
 //!
-//! The dialects agree on little more than `SELECT`: rows are read once for both (`store::row`), SQL
-//! is written twice. Transactions are READ COMMITTED; a write under a lease locks the lease's row
+//! Transactions are READ COMMITTED; a write under a lease locks the lease's row
 //! until it commits, so that the lane cannot be taken over in between.
 
-mod alerts;
-mod answers;
-mod audit;
-mod cursors;
-mod environments;
-mod held;
+#[macro_use]
+mod dialect;
+#[allow(clippy::duplicate_mod, reason = "compiled once for each dialect")]
+#[path = "../sql/mod.rs"]
+mod sql;
+
 mod hints;
 mod intake;
 mod leases;
-mod links;
 mod listener;
-mod parked;
 mod port;
-mod previews;
 mod replicas;
 mod row;
 pub mod schema;
-mod sealed_cells;
-mod sign_ins;
-mod subscriptions;
-mod tokens;
 mod transact;
-mod users;
 mod writing;
 
 use std::{str::FromStr as _, sync::Arc, time::Duration};
@@ -48,6 +40,8 @@ use sqlx::{
 use self::{intake::Intake, listener::Wakes};
 use super::Error;
 use crate::random;
+
+type Pool = PgPool;
 
 /// How long a caller waits for a free connection; how long a transaction or a read may take.
 const PATIENCE: Duration = Duration::from_secs(5);

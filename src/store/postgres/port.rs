@@ -4,10 +4,12 @@ use async_trait::async_trait;
 use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId};
 
 use super::{
-    PostgresStore, alerts, answers, audit, cursors, environments, held, hints, leases, links,
-    parked, previews, sealed_cells, sign_ins, subscriptions, tokens,
+    PostgresStore, hints, leases,
+    sql::{
+        alerts, answers, audit, cursors, environments, held, links, parked, previews, sealed_cells,
+        sign_ins, subscriptions, tokens, users,
+    },
     transact::{Answer, Work},
-    users,
 };
 use crate::store::*;
 

@@ -47,3 +47,8 @@ impl Raw for PgRow {
 pub(super) fn ids(ids: impl IntoIterator<Item = Uuid>) -> Vec<Vec<u8>> {
     ids.into_iter().map(|id| id.as_bytes().to_vec()).collect()
 }
+
+/// Keys as an array.
+pub(super) fn list<T>(keys: impl IntoIterator<Item = T>) -> Vec<T> {
+    keys.into_iter().collect()
+}

@@ -9,8 +9,8 @@ use std::time::Duration;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
-    PATIENCE, PostgresStore, hints, leases, outage, replicas, schema, sign_ins, transactions_met,
-    writing::Writing,
+    PATIENCE, PostgresStore, hints, leases, outage, replicas, schema, sql::sign_ins,
+    transactions_met, writing::Writing,
 };
 use crate::store::{Change, Error, Guard, Lane, Lease, NewHint, SignIn};
 

@@ -22,7 +22,7 @@ pub(super) async fn add(w: &mut Writing<'_>, hints: &[NewHint]) -> Result<(), Er
             Some(user) => {
                 w.user_in(user, &hint.environment).await?;
             }
-            None => super::environments::exists(w, &hint.environment).await?,
+            None => super::sql::environments::exists(w, &hint.environment).await?,
         }
     }
     Err(Error::Conflict("a hint"))

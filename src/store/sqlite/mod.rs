@@ -2,41 +2,31 @@
 //!
 //! # Map
 //! - `schema`: migrations. `file`: the file itself. `row`: columns and domain types.
-//! - `writer`: the one writer and its group commit. `writing`: one commit, change by change.
-//!   `keeper`: checkpoints, and what was erased is gone from the log too.
-//! - One room for each noun, with all SQL about it: `hints`, `leases` (with due lanes), `replicas`,
-//!   `environments` (with webhooks), `users` (with brake counts), `tokens`, `sign_ins`, `links`,
-//!   `cursors`, `subscriptions`, `audit`, `held`, `parked`, `previews`, `alerts`, `answers`;
-//!   `sealed_cells` alone goes across them, for the rotation of keys.
+//! - `writer`: the one writer and its group commit. `writing`: one commit under way. `keeper`:
+//!   checkpoints, and what was erased is gone from the log too.
+//! - `sql`: one room for each noun, with all SQL about it, shared with Postgres; `dialect`: the words
+//!   that differ. `hints`, `leases` (with due lanes), `replicas`: SQL of SQLite's own.
 //! - `port`: the trait, which hands writes to the writer and reads to a small pool.
 //! - [`backup`]: copies for another process. Here: opening, closing.
 //!
 //! A write is on the disk when it returns: WAL with `synchronous=FULL`. Deleted content is
 //! overwritten (`secure_delete`).
 
-mod alerts;
-mod answers;
-mod audit;
+#[macro_use]
+mod dialect;
+#[allow(clippy::duplicate_mod, reason = "compiled once for each dialect")]
+#[path = "../sql/mod.rs"]
+mod sql;
+
 pub mod backup;
-mod cursors;
-mod environments;
 mod file;
-mod held;
 mod hints;
 mod keeper;
 mod leases;
-mod links;
-mod parked;
 mod port;
-mod previews;
 mod replicas;
 mod row;
 mod schema;
-mod sealed_cells;
-mod sign_ins;
-mod subscriptions;
-mod tokens;
-mod users;
 mod writer;
 mod writing;
 
@@ -65,6 +55,8 @@ use self::{
     writer::{Answer, Job, Work, Writer},
 };
 use super::{Error, Lease};
+
+type Pool = SqlitePool;
 
 /// How long another process (a backup, a person with a shell) may hold the file before a write
 /// fails; also how long a read waits for a free connection.

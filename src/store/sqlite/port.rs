@@ -5,8 +5,11 @@ use tokio::sync::{mpsc, oneshot};
 use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId};
 
 use super::{
-    SqliteStore, alerts, answers, audit, closed, cursors, environments, held, hints, leases, links,
-    parked, previews, sealed_cells, sign_ins, subscriptions, tokens, users,
+    SqliteStore, closed, hints, leases,
+    sql::{
+        alerts, answers, audit, cursors, environments, held, links, parked, previews, sealed_cells,
+        sign_ins, subscriptions, tokens, users,
+    },
     writer::{Answer, Job, Work},
 };
 use crate::store::*;

@@ -50,6 +50,6 @@ pub(super) fn list<T: Serialize>(keys: impl IntoIterator<Item = T>) -> String {
 }
 
 /// Ids as a JSON array of hexadecimal digits, for `json_each` and `unhex`.
-pub(super) fn hex_list(ids: impl IntoIterator<Item = Uuid>) -> String {
+pub(super) fn ids(ids: impl IntoIterator<Item = Uuid>) -> String {
     list(ids.into_iter().map(|id| hex(id.as_bytes())))
 }

@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::Sqlit
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    file::OpenFile, hints, keeper::Wake, leases, outage, replicas, schema, sign_ins,
+    file::OpenFile, hints, keeper::Wake, leases, outage, replicas, schema, sql::sign_ins,
     writing::Writing,
 };
 use crate::{

@@ -1,25 +1,24 @@
 //! Changes that wait for a decision.
 
-use sqlx::SqlitePool;
 use tribelink_plan::ids::{PersonId, UserId};
 
 use super::{
-    outage, row,
+    Pool, outage, row,
     writing::{Sql, Writing},
 };
 use crate::store::{Error, Held};
 
-pub(super) async fn put(w: &mut Writing<'_>, held: &Held) -> Result<(), Error> {
+pub(in crate::store) async fn put(w: &mut Writing<'_>, held: &Held) -> Result<(), Error> {
     let number = w.user_in(held.user, &held.environment).await?;
     w.run(
         sqlx::query(
-            "INSERT INTO held (user, person, rule, fields, sealed, accepted, created_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (user, person, rule) DO UPDATE SET
+            r#"INSERT INTO held ("user", person, rule, fields, sealed, accepted, created_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT ("user", person, rule) DO UPDATE SET
                  fields = excluded.fields,
                  sealed = excluded.sealed,
                  accepted = excluded.accepted,
-                 created_ms = excluded.created_ms",
+                 created_ms = excluded.created_ms"#,
         )
         .bind(number)
         .bind(held.person.0.as_bytes().as_slice())
@@ -33,49 +32,51 @@ pub(super) async fn put(w: &mut Writing<'_>, held: &Held) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) async fn decide(w: &mut Writing<'_>, id: i64, accepted: bool) -> Result<(), Error> {
-    let sql = sqlx::query("UPDATE held SET accepted = ? WHERE id = ?");
+pub(in crate::store) async fn decide(
+    w: &mut Writing<'_>,
+    id: i64,
+    accepted: bool,
+) -> Result<(), Error> {
+    let sql = sqlx::query("UPDATE held SET accepted = $1 WHERE id = $2");
     w.must(sql.bind(accepted).bind(id), "held item").await
 }
 
-pub(super) async fn drop(w: &mut Writing<'_>, ids: &[i64]) -> Result<(), Error> {
-    let sql = sqlx::query("DELETE FROM held WHERE id IN (SELECT value FROM json_each(?))");
-    w.run(sql.bind(row::list(ids))).await?;
-    w.erase();
-    Ok(())
+pub(in crate::store) async fn drop(w: &mut Writing<'_>, ids: &[i64]) -> Result<(), Error> {
+    let sql = sqlx::query(concat!("DELETE FROM held WHERE id ", among!("$1")));
+    w.erase(sql.bind(row::list(ids.iter().copied()))).await
 }
 
-pub(super) async fn forget(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
-    w.run(sqlx::query("DELETE FROM held WHERE user = ?").bind(user))
+pub(in crate::store) async fn forget(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
+    w.run(sqlx::query(r#"DELETE FROM held WHERE "user" = $1"#).bind(user))
         .await?;
     Ok(())
 }
 
 macro_rules! select {
-    ($tail:literal) => {
+    ($($tail:tt)+) => {
         sqlx::query(concat!(
             "SELECT h.id, u.environment, u.id AS user, h.person, h.rule, h.fields, h.sealed,
                     h.accepted, h.created_ms
              FROM held h JOIN users u ON u.number = h.user ",
-            $tail
+            $($tail)+
         ))
     };
 }
 
-async fn fetch(pool: &SqlitePool, sql: Sql<'_>) -> Result<Vec<Held>, Error> {
+async fn fetch(pool: &Pool, sql: Sql<'_>) -> Result<Vec<Held>, Error> {
     let rows = sql.fetch_all(pool).await.map_err(outage)?;
     rows.iter().map(row::held).collect()
 }
 
-pub(super) async fn list(
-    pool: &SqlitePool,
+pub(in crate::store) async fn list(
+    pool: &Pool,
     user: Option<UserId>,
     after: Option<i64>,
     limit: usize,
 ) -> Result<Vec<Held>, Error> {
     let sql = match user {
-        Some(_) => select!("WHERE h.id > ? AND u.id = ? ORDER BY h.id LIMIT ?"),
-        None => select!("WHERE h.id > ? AND ? IS NULL ORDER BY h.id LIMIT ?"),
+        Some(_) => select!("WHERE h.id > $1 AND u.id = $2 ORDER BY h.id LIMIT $3"),
+        None => select!("WHERE h.id > $1 AND $2 IS NULL ORDER BY h.id LIMIT $3"),
     };
     let sql = sql
         .bind(after.unwrap_or(i64::MIN))
@@ -84,17 +85,17 @@ pub(super) async fn list(
     fetch(pool, sql).await
 }
 
-pub(super) async fn get(pool: &SqlitePool, id: i64) -> Result<Option<Held>, Error> {
-    let rows = fetch(pool, select!("WHERE h.id = ?").bind(id)).await?;
+pub(in crate::store) async fn get(pool: &Pool, id: i64) -> Result<Option<Held>, Error> {
+    let rows = fetch(pool, select!("WHERE h.id = $1").bind(id)).await?;
     Ok(rows.into_iter().next())
 }
 
-pub(super) async fn of(
-    pool: &SqlitePool,
+pub(in crate::store) async fn of(
+    pool: &Pool,
     user: UserId,
     person: PersonId,
 ) -> Result<Vec<Held>, Error> {
-    let sql = select!("WHERE u.id = ? AND h.person = ? ORDER BY h.id")
+    let sql = select!("WHERE u.id = $1 AND h.person = $2 ORDER BY h.id")
         .bind(user.0.as_bytes().as_slice())
         .bind(person.0.as_bytes().as_slice());
     fetch(pool, sql).await

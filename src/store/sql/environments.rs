@@ -1,12 +1,11 @@
 //! Environments and the webhooks registered for them.
 
-use sqlx::PgPool;
 use tribelink_plan::ids::EnvironmentId;
 
-use super::{outage, row, writing::Writing};
+use super::{Pool, outage, row, writing::Writing};
 use crate::store::{Environment, Error, Webhook};
 
-pub(super) async fn exists(w: &mut Writing<'_>, id: &EnvironmentId) -> Result<(), Error> {
+pub(in crate::store) async fn exists(w: &mut Writing<'_>, id: &EnvironmentId) -> Result<(), Error> {
     let sql = sqlx::query("SELECT id FROM environments WHERE id = $1").bind(id.as_str());
     match w.one(sql).await? {
         Some(_) => Ok(()),
@@ -14,7 +13,10 @@ pub(super) async fn exists(w: &mut Writing<'_>, id: &EnvironmentId) -> Result<()
     }
 }
 
-pub(super) async fn put(w: &mut Writing<'_>, environment: &Environment) -> Result<(), Error> {
+pub(in crate::store) async fn put(
+    w: &mut Writing<'_>,
+    environment: &Environment,
+) -> Result<(), Error> {
     w.run(
         sqlx::query(
             "INSERT INTO environments (id, organization, fingerprint_key, settings, polled_ms,
@@ -48,7 +50,7 @@ pub(super) async fn put(w: &mut Writing<'_>, environment: &Environment) -> Resul
 }
 
 /// `times`: polled, chores due, swept, throttled until.
-pub(super) async fn set_chores(
+pub(in crate::store) async fn set_chores(
     w: &mut Writing<'_>,
     id: &EnvironmentId,
     times: [i64; 4],
@@ -71,19 +73,25 @@ const COLUMNS: &str =
     "SELECT id, organization, fingerprint_key, settings, polled_ms, chores_due_ms,
     swept_ms, throttled_until_ms FROM environments WHERE $1 IS NULL OR id = $1 ORDER BY id";
 
-pub(super) async fn all(pool: &PgPool) -> Result<Vec<Environment>, Error> {
+pub(in crate::store) async fn all(pool: &Pool) -> Result<Vec<Environment>, Error> {
     let sql = sqlx::query(COLUMNS).bind(None::<&str>);
     let rows = sql.fetch_all(pool).await.map_err(outage)?;
     rows.iter().map(row::environment).collect()
 }
 
-pub(super) async fn get(pool: &PgPool, id: &EnvironmentId) -> Result<Option<Environment>, Error> {
+pub(in crate::store) async fn get(
+    pool: &Pool,
+    id: &EnvironmentId,
+) -> Result<Option<Environment>, Error> {
     let sql = sqlx::query(COLUMNS).bind(id.as_str());
     let row = sql.fetch_optional(pool).await.map_err(outage)?;
     row.as_ref().map(row::environment).transpose()
 }
 
-pub(super) async fn put_webhook(w: &mut Writing<'_>, webhook: &Webhook) -> Result<(), Error> {
+pub(in crate::store) async fn put_webhook(
+    w: &mut Writing<'_>,
+    webhook: &Webhook,
+) -> Result<(), Error> {
     exists(w, &webhook.environment).await?;
     w.run(
         sqlx::query(
@@ -107,7 +115,7 @@ pub(super) async fn put_webhook(w: &mut Writing<'_>, webhook: &Webhook) -> Resul
     Ok(())
 }
 
-pub(super) async fn drop_webhook(
+pub(in crate::store) async fn drop_webhook(
     w: &mut Writing<'_>,
     environment: &EnvironmentId,
     id: &str,
@@ -115,12 +123,11 @@ pub(super) async fn drop_webhook(
     let sql = sqlx::query("DELETE FROM webhooks WHERE environment = $1 AND id = $2")
         .bind(environment.as_str())
         .bind(id);
-    w.run(sql).await?;
-    Ok(())
+    w.erase(sql).await
 }
 
-pub(super) async fn webhooks(
-    pool: &PgPool,
+pub(in crate::store) async fn webhooks(
+    pool: &Pool,
     environment: &EnvironmentId,
 ) -> Result<Vec<Webhook>, Error> {
     let rows = sqlx::query(

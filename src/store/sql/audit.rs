@@ -1,12 +1,11 @@
 //! The audit.
 
-use sqlx::PgPool;
 use tribelink_plan::ids::ContactId;
 
-use super::{outage, row, writing::Writing};
+use super::{Pool, outage, row, writing::Writing};
 use crate::store::{AUDIT_DROPPED, AuditFilter, AuditLine, Error};
 
-pub(super) async fn add(w: &mut Writing<'_>, line: &AuditLine) -> Result<(), Error> {
+pub(in crate::store) async fn add(w: &mut Writing<'_>, line: &AuditLine) -> Result<(), Error> {
     let number = w.user_in(line.user, &line.environment).await?;
     w.run(
         sqlx::query(
@@ -31,27 +30,27 @@ pub(super) async fn add(w: &mut Writing<'_>, line: &AuditLine) -> Result<(), Err
     Ok(())
 }
 
-pub(super) async fn forget_values(w: &mut Writing<'_>, before_ms: i64) -> Result<(), Error> {
+pub(in crate::store) async fn forget_values(
+    w: &mut Writing<'_>,
+    before_ms: i64,
+) -> Result<(), Error> {
     let sql = sqlx::query("UPDATE audit SET sealed = NULL WHERE sealed IS NOT NULL AND at_ms < $1");
-    w.run(sql.bind(before_ms)).await?;
-    Ok(())
+    w.erase(sql.bind(before_ms)).await
 }
 
 /// The eldest numbers alone are looked at: no index on the age of every line is kept for this.
-pub(super) async fn drop_lines(w: &mut Writing<'_>, before_ms: i64) -> Result<(), Error> {
+pub(in crate::store) async fn drop_lines(w: &mut Writing<'_>, before_ms: i64) -> Result<(), Error> {
     let sql = sqlx::query(
         "DELETE FROM audit WHERE at_ms < $1 AND id IN (SELECT id FROM audit ORDER BY id LIMIT $2)",
     );
-    w.run(sql.bind(before_ms).bind(AUDIT_DROPPED as i64))
-        .await?;
-    Ok(())
+    w.erase(sql.bind(before_ms).bind(AUDIT_DROPPED as i64))
+        .await
 }
 
-pub(super) async fn forget_user(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
+pub(in crate::store) async fn forget_user(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
     let sql =
         sqlx::query(r#"UPDATE audit SET sealed = NULL WHERE sealed IS NOT NULL AND "user" = $1"#);
-    w.run(sql.bind(user)).await?;
-    Ok(())
+    w.erase(sql.bind(user)).await
 }
 
 macro_rules! select {
@@ -77,8 +76,8 @@ macro_rules! list {
     };
 }
 
-pub(super) async fn list(
-    pool: &PgPool,
+pub(in crate::store) async fn list(
+    pool: &Pool,
     filter: &AuditFilter,
     before: Option<i64>,
     limit: usize,
@@ -108,7 +107,7 @@ pub(super) async fn list(
     rows.iter().map(row::audit_line).collect()
 }
 
-pub(super) async fn get(pool: &PgPool, id: i64) -> Result<Option<AuditLine>, Error> {
+pub(in crate::store) async fn get(pool: &Pool, id: i64) -> Result<Option<AuditLine>, Error> {
     let sql = select!("WHERE a.id = $1").bind(id);
     let row = sql.fetch_optional(pool).await.map_err(outage)?;
     row.as_ref().map(row::audit_line).transpose()

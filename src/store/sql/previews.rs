@@ -1,12 +1,15 @@
 //! Previews of the first sync.
 
-use sqlx::PgPool;
 use tribelink_plan::ids::{PersonId, UserId};
 
-use super::{outage, row, writing::Writing};
+use super::{Pool, outage, row, writing::Writing};
 use crate::store::{Error, Preview, PreviewItem};
 
-pub(super) async fn put(w: &mut Writing<'_>, user: UserId, preview: &Preview) -> Result<(), Error> {
+pub(in crate::store) async fn put(
+    w: &mut Writing<'_>,
+    user: UserId,
+    preview: &Preview,
+) -> Result<(), Error> {
     let number = w.user(user).await?;
     if !preview.ready {
         drop_items(w, number).await?;
@@ -33,7 +36,7 @@ pub(super) async fn put(w: &mut Writing<'_>, user: UserId, preview: &Preview) ->
     Ok(())
 }
 
-pub(super) async fn add(
+pub(in crate::store) async fn add(
     w: &mut Writing<'_>,
     user: UserId,
     items: &[PreviewItem],
@@ -60,7 +63,7 @@ pub(super) async fn add(
     Ok(())
 }
 
-pub(super) async fn forget(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
+pub(in crate::store) async fn forget(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
     drop_items(w, user).await?;
     w.run(sqlx::query(r#"DELETE FROM previews WHERE "user" = $1"#).bind(user))
         .await?;
@@ -73,7 +76,7 @@ async fn drop_items(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) async fn get(pool: &PgPool, user: UserId) -> Result<Option<Preview>, Error> {
+pub(in crate::store) async fn get(pool: &Pool, user: UserId) -> Result<Option<Preview>, Error> {
     let row = sqlx::query(
         "SELECT p.user, p.ready, p.creates, p.adopts, p.skips, p.made_ms
          FROM users u JOIN previews p ON p.user = u.number WHERE u.id = $1",
@@ -85,8 +88,8 @@ pub(super) async fn get(pool: &PgPool, user: UserId) -> Result<Option<Preview>, 
     row.as_ref().map(row::preview).transpose()
 }
 
-pub(super) async fn items(
-    pool: &PgPool,
+pub(in crate::store) async fn items(
+    pool: &Pool,
     user: UserId,
     after: Option<PersonId>,
     limit: usize,

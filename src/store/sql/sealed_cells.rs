@@ -1,17 +1,16 @@
 //! Sealed cells by their places, whatever table they stand in: for the rotation of keys alone.
 
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{
-    outage, row,
+    Pool, outage, row,
     writing::{Sql, Writing},
 };
 use crate::store::{Error, Place, Sealed, SealedCell, SealedColumn};
 
 /// The filled cells of a column, after a key.
-pub(super) async fn page(
-    pool: &PgPool,
+pub(in crate::store) async fn page(
+    pool: &Pool,
     column: SealedColumn,
     after: Option<&Place>,
     limit: usize,
@@ -138,7 +137,7 @@ fn by_number(sql: &'static str, after: Option<&Place>) -> Sql<'static> {
 }
 
 /// Seals a cell anew, where it still holds what was read.
-pub(super) async fn reseal(
+pub(in crate::store) async fn reseal(
     w: &mut Writing<'_>,
     cell: &SealedCell,
     sealed: &Sealed,
@@ -206,6 +205,6 @@ pub(super) async fn reseal(
         Place::WebhookSecret(_, id) => sql.bind(id.as_str()),
         _ => sql,
     };
-    w.run(sql).await?;
-    Ok(())
+    // What a lost key opened must not outlive the rotation in the log.
+    w.erase(sql).await
 }

@@ -1,19 +1,18 @@
 //! Links, kept small: a million must fit.
 
-use sqlx::PgPool;
 use tribelink_plan::{
     ids::{ContactId, EnvironmentId, Etag, FolderId, PersonId, UserId},
     link::LinkState,
 };
 
 use super::{
-    outage,
+    Pool, outage,
     row::{self, Cells},
     writing::{Sql, Writing},
 };
 use crate::store::{Error, LinkCounts, LinkRow};
 
-pub(super) async fn put(w: &mut Writing<'_>, row: &LinkRow) -> Result<(), Error> {
+pub(in crate::store) async fn put(w: &mut Writing<'_>, row: &LinkRow) -> Result<(), Error> {
     let user = w.user_in(row.user, &row.environment).await?;
     let link = &row.link;
     let folder = match &link.folder {
@@ -90,7 +89,11 @@ async fn folder_number(w: &mut Writing<'_>, user: i64, folder: &FolderId) -> Res
     }
 }
 
-pub(super) async fn drop(w: &mut Writing<'_>, user: UserId, person: PersonId) -> Result<(), Error> {
+pub(in crate::store) async fn drop(
+    w: &mut Writing<'_>,
+    user: UserId,
+    person: PersonId,
+) -> Result<(), Error> {
     let sql = sqlx::query(
         r#"DELETE FROM links WHERE "user" = (SELECT number FROM users WHERE id = $1) AND person = $2"#,
     )
@@ -100,7 +103,7 @@ pub(super) async fn drop(w: &mut Writing<'_>, user: UserId, person: PersonId) ->
     Ok(())
 }
 
-pub(super) async fn sleep(w: &mut Writing<'_>, user: UserId) -> Result<(), Error> {
+pub(in crate::store) async fn sleep(w: &mut Writing<'_>, user: UserId) -> Result<(), Error> {
     let sql = sqlx::query(
         r#"UPDATE links SET state = $1
          WHERE "user" = (SELECT number FROM users WHERE id = $2) AND state = $3"#,
@@ -112,7 +115,7 @@ pub(super) async fn sleep(w: &mut Writing<'_>, user: UserId) -> Result<(), Error
     Ok(())
 }
 
-pub(super) async fn forget(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
+pub(in crate::store) async fn forget(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
     w.run(sqlx::query(r#"DELETE FROM links WHERE "user" = $1"#).bind(user))
         .await?;
     w.run(sqlx::query(r#"DELETE FROM folders WHERE "user" = $1"#).bind(user))
@@ -120,46 +123,55 @@ pub(super) async fn forget(w: &mut Writing<'_>, user: i64) -> Result<(), Error> 
     Ok(())
 }
 
-/// The columns of every read; `$tail` says which rows.
+/// The columns of every read; the tail says which rows.
 macro_rules! select {
-    ($tail:literal) => {
+    ($($tail:tt)+) => {
         sqlx::query(concat!(
             "SELECT l.number, u.id AS user, u.environment, l.person, l.state, l.origin, l.kind,
                     l.slots, l.placed, l.contact, l.etag, f.id AS folder, l.relationship, l.base,
                     l.former, l.settles_ms, l.changed_ms
              FROM links l JOIN users u ON u.number = l.user
              LEFT JOIN folders f ON f.number = l.folder ",
-            $tail
+            $($tail)+
         ))
     };
 }
 
-async fn fetch(pool: &PgPool, sql: Sql<'_>) -> Result<Vec<LinkRow>, Error> {
+async fn fetch(pool: &Pool, sql: Sql<'_>) -> Result<Vec<LinkRow>, Error> {
     let rows = sql.fetch_all(pool).await.map_err(outage)?;
     rows.iter().map(row::link).collect()
 }
 
-pub(super) async fn of(
-    pool: &PgPool,
+pub(in crate::store) async fn of(
+    pool: &Pool,
     user: UserId,
     people: &[PersonId],
 ) -> Result<Vec<LinkRow>, Error> {
-    let sql = select!("WHERE u.id = $1 AND l.person = ANY($2) ORDER BY l.person");
+    let sql = select!(
+        "WHERE u.id = $1 AND l.person ",
+        among_ids!("$2"),
+        " ORDER BY l.person"
+    );
     let people = row::ids(people.iter().map(|person| person.0));
     fetch(pool, sql.bind(user.0.as_bytes().as_slice()).bind(people)).await
 }
 
-pub(super) async fn of_contacts(
-    pool: &PgPool,
+pub(in crate::store) async fn of_contacts(
+    pool: &Pool,
     user: UserId,
     contacts: &[ContactId],
 ) -> Result<Vec<LinkRow>, Error> {
-    let hashes: Vec<i64> = contacts
+    let hashes = contacts
         .iter()
-        .map(|contact| row::contact_hash(user, contact))
-        .collect();
-    let sql = select!("WHERE l.contact_hash = ANY($1) AND u.id = $2 ORDER BY l.person");
-    let sql = sql.bind(hashes).bind(user.0.as_bytes().as_slice());
+        .map(|contact| row::contact_hash(user, contact));
+    let sql = select!(
+        "WHERE l.contact_hash ",
+        among!("$1"),
+        " AND u.id = $2 ORDER BY l.person"
+    );
+    let sql = sql
+        .bind(row::list(hashes))
+        .bind(user.0.as_bytes().as_slice());
     let mut rows = fetch(pool, sql).await?;
     rows.retain(|row| {
         let contact = row.link.contact.as_ref();
@@ -168,8 +180,8 @@ pub(super) async fn of_contacts(
     Ok(rows)
 }
 
-pub(super) async fn list(
-    pool: &PgPool,
+pub(in crate::store) async fn list(
+    pool: &Pool,
     user: UserId,
     after: Option<PersonId>,
     limit: usize,
@@ -183,20 +195,21 @@ pub(super) async fn list(
     fetch(pool, sql).await
 }
 
-pub(super) async fn of_people(
-    pool: &PgPool,
+pub(in crate::store) async fn of_people(
+    pool: &Pool,
     environment: &EnvironmentId,
     people: &[PersonId],
 ) -> Result<Vec<LinkRow>, Error> {
     let sql = select!(
-        "WHERE l.person = ANY($1) AND u.environment = $2
-         ORDER BY l.person, u.id"
+        "WHERE l.person ",
+        among_ids!("$1"),
+        " AND u.environment = $2 ORDER BY l.person, u.id"
     );
     let people = row::ids(people.iter().map(|person| person.0));
     fetch(pool, sql.bind(people).bind(environment.as_str())).await
 }
 
-pub(super) async fn count(pool: &PgPool, user: UserId) -> Result<LinkCounts, Error> {
+pub(in crate::store) async fn count(pool: &Pool, user: UserId) -> Result<LinkCounts, Error> {
     let rows = sqlx::query(
         "SELECT l.state, count(*) AS count
          FROM users u JOIN links l ON l.user = u.number WHERE u.id = $1 GROUP BY l.state",

@@ -1,15 +1,14 @@
 //! Subscriptions at Graph.
 
-use sqlx::PgPool;
 use tribelink_plan::ids::UserId;
 
 use super::{
-    outage, row,
+    Pool, outage, row,
     writing::{Sql, Writing},
 };
 use crate::store::{Error, Subscription};
 
-pub(super) async fn put(w: &mut Writing<'_>, row: &Subscription) -> Result<(), Error> {
+pub(in crate::store) async fn put(w: &mut Writing<'_>, row: &Subscription) -> Result<(), Error> {
     let number = w.user_in(row.user, &row.environment).await?;
     let sql = sqlx::query(
         r#"INSERT INTO subscriptions
@@ -34,40 +33,40 @@ pub(super) async fn put(w: &mut Writing<'_>, row: &Subscription) -> Result<(), E
     Ok(())
 }
 
-pub(super) async fn drop(w: &mut Writing<'_>, id: &str) -> Result<(), Error> {
+pub(in crate::store) async fn drop(w: &mut Writing<'_>, id: &str) -> Result<(), Error> {
     w.run(sqlx::query("DELETE FROM subscriptions WHERE id = $1").bind(id))
         .await?;
     Ok(())
 }
 
 macro_rules! select {
-    ($tail:literal) => {
+    ($($tail:tt)+) => {
         sqlx::query(concat!(
             "SELECT s.id, u.id AS user, u.environment, s.resource, s.client_state_hash,
                     s.expires_ms, s.created_ms, s.checked_ms
              FROM subscriptions s JOIN users u ON u.number = s.user ",
-            $tail
+            $($tail)+
         ))
     };
 }
 
-async fn fetch(pool: &PgPool, sql: Sql<'_>) -> Result<Vec<Subscription>, Error> {
+async fn fetch(pool: &Pool, sql: Sql<'_>) -> Result<Vec<Subscription>, Error> {
     let rows = sql.fetch_all(pool).await.map_err(outage)?;
     rows.iter().map(row::subscription).collect()
 }
 
-pub(super) async fn of(pool: &PgPool, user: UserId) -> Result<Vec<Subscription>, Error> {
+pub(in crate::store) async fn of(pool: &Pool, user: UserId) -> Result<Vec<Subscription>, Error> {
     let sql = select!("WHERE u.id = $1 ORDER BY s.id");
     fetch(pool, sql.bind(user.0.as_bytes().as_slice())).await
 }
 
-pub(super) async fn get(pool: &PgPool, id: &str) -> Result<Option<Subscription>, Error> {
+pub(in crate::store) async fn get(pool: &Pool, id: &str) -> Result<Option<Subscription>, Error> {
     let rows = fetch(pool, select!("WHERE s.id = $1").bind(id)).await?;
     Ok(rows.into_iter().next())
 }
 
-pub(super) async fn list(
-    pool: &PgPool,
+pub(in crate::store) async fn list(
+    pool: &Pool,
     after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<Subscription>, Error> {

@@ -1,12 +1,15 @@
 //! Delta cursors.
 
-use sqlx::PgPool;
 use tribelink_plan::ids::{FolderId, UserId};
 
-use super::{outage, row, writing::Writing};
+use super::{Pool, outage, row, writing::Writing};
 use crate::store::{Cursor, Error};
 
-pub(super) async fn put(w: &mut Writing<'_>, user: UserId, cursor: &Cursor) -> Result<(), Error> {
+pub(in crate::store) async fn put(
+    w: &mut Writing<'_>,
+    user: UserId,
+    cursor: &Cursor,
+) -> Result<(), Error> {
     let number = w.user(user).await?;
     let sql = sqlx::query(
         r#"INSERT INTO cursors ("user", folder, is_default, link) VALUES ($1, $2, $3, $4)
@@ -22,7 +25,7 @@ pub(super) async fn put(w: &mut Writing<'_>, user: UserId, cursor: &Cursor) -> R
     Ok(())
 }
 
-pub(super) async fn drop(
+pub(in crate::store) async fn drop(
     w: &mut Writing<'_>,
     user: UserId,
     folder: &FolderId,
@@ -36,7 +39,7 @@ pub(super) async fn drop(
     Ok(())
 }
 
-pub(super) async fn drop_all(w: &mut Writing<'_>, user: UserId) -> Result<(), Error> {
+pub(in crate::store) async fn drop_all(w: &mut Writing<'_>, user: UserId) -> Result<(), Error> {
     let sql = sqlx::query(
         r#"DELETE FROM cursors WHERE "user" = (SELECT number FROM users WHERE id = $1)"#,
     );
@@ -44,7 +47,7 @@ pub(super) async fn drop_all(w: &mut Writing<'_>, user: UserId) -> Result<(), Er
     Ok(())
 }
 
-pub(super) async fn of(pool: &PgPool, user: UserId) -> Result<Vec<Cursor>, Error> {
+pub(in crate::store) async fn of(pool: &Pool, user: UserId) -> Result<Vec<Cursor>, Error> {
     let rows = sqlx::query(
         "SELECT c.folder, c.is_default, c.link
          FROM users u JOIN cursors c ON c.user = u.number WHERE u.id = $1 ORDER BY c.folder",

@@ -1,16 +1,15 @@
 //! Users, and what their brake has counted.
 
-use sqlx::{PgPool, postgres::PgRow};
 use tribelink_plan::ids::{EmployeeId, EnvironmentId, UserId};
 
 use super::{
-    outage,
+    Pool, outage,
     row::{self, Cells},
     writing::Writing,
 };
 use crate::store::{BRAKE_COUNTS_KEPT_MS, Error, User, UserState};
 
-pub(super) async fn number_of(
+pub(in crate::store) async fn number_of(
     w: &mut Writing<'_>,
     id: UserId,
 ) -> Result<Option<(i64, EnvironmentId)>, Error> {
@@ -24,22 +23,7 @@ pub(super) async fn number_of(
     .transpose()
 }
 
-/// The same for several users; those that do not exist are absent.
-pub(super) async fn numbers_of(
-    w: &mut Writing<'_>,
-    ids: Vec<Vec<u8>>,
-) -> Result<Vec<(UserId, (i64, EnvironmentId))>, Error> {
-    let sql = sqlx::query("SELECT id, number, environment FROM users WHERE id = ANY($1)").bind(ids);
-    let rows = w.all(sql).await?;
-    let read = |row: &PgRow| {
-        let cells = Cells::of("users", row);
-        let found = (cells.int("number")?, cells.environment("environment")?);
-        Ok((cells.user("id")?, found))
-    };
-    rows.iter().map(read).collect()
-}
-
-pub(super) async fn put(w: &mut Writing<'_>, user: &User) -> Result<(), Error> {
+pub(in crate::store) async fn put(w: &mut Writing<'_>, user: &User) -> Result<(), Error> {
     super::environments::exists(w, &user.environment).await?;
     if let Some((_, environment)) = w.find_user(user.id).await?
         && environment != user.environment
@@ -121,7 +105,7 @@ pub(super) async fn put(w: &mut Writing<'_>, user: &User) -> Result<(), Error> {
 }
 
 /// Moves a user from one state to the other.
-pub(super) async fn go(
+pub(in crate::store) async fn go(
     w: &mut Writing<'_>,
     id: UserId,
     (from, to): (UserState, UserState),
@@ -141,7 +125,7 @@ pub(super) async fn go(
 }
 
 /// `times`: chores due, delta, throttled until.
-pub(super) async fn set_chores(
+pub(in crate::store) async fn set_chores(
     w: &mut Writing<'_>,
     id: UserId,
     [chores_due_ms, delta_ms, throttled_until_ms]: [i64; 3],
@@ -159,7 +143,7 @@ pub(super) async fn set_chores(
     w.must(sql, "user").await
 }
 
-pub(super) async fn set_progress(
+pub(in crate::store) async fn set_progress(
     w: &mut Writing<'_>,
     id: UserId,
     progress: Option<(u64, u64)>,
@@ -171,7 +155,7 @@ pub(super) async fn set_progress(
     w.must(sql, "user").await
 }
 
-pub(super) async fn set_brake(
+pub(in crate::store) async fn set_brake(
     w: &mut Writing<'_>,
     id: UserId,
     released: bool,
@@ -191,26 +175,26 @@ pub(super) async fn set_brake(
 }
 
 macro_rules! select {
-    ($tail:literal) => {
+    ($($tail:tt)+) => {
         sqlx::query(concat!(
             "SELECT id, environment, employee, state, resume_state, reason, tenant, object, mailbox,
                     allow_mailbox, return_to, start_on_consent, started, created_ms, chores_due_ms,
                     delta_ms, proven_ms, progress_done, progress_all, throttled_until_ms, released,
                     brake_since_ms, braked_changes, braked_links
              FROM users ",
-            $tail
+            $($tail)+
         ))
     };
 }
 
-pub(super) async fn get(pool: &PgPool, id: UserId) -> Result<Option<User>, Error> {
+pub(in crate::store) async fn get(pool: &Pool, id: UserId) -> Result<Option<User>, Error> {
     let sql = select!("WHERE id = $1").bind(id.0.as_bytes().as_slice());
     let row = sql.fetch_optional(pool).await.map_err(outage)?;
     row.as_ref().map(row::user).transpose()
 }
 
-pub(super) async fn of_employee(
-    pool: &PgPool,
+pub(in crate::store) async fn of_employee(
+    pool: &Pool,
     environment: &EnvironmentId,
     employee: EmployeeId,
 ) -> Result<Option<User>, Error> {
@@ -221,8 +205,8 @@ pub(super) async fn of_employee(
     row.as_ref().map(row::user).transpose()
 }
 
-pub(super) async fn list(
-    pool: &PgPool,
+pub(in crate::store) async fn list(
+    pool: &Pool,
     environment: Option<&EnvironmentId>,
     after: Option<UserId>,
     limit: usize,
@@ -242,7 +226,7 @@ pub(super) async fn list(
     rows.iter().map(row::user).collect()
 }
 
-pub(super) async fn count_brake(
+pub(in crate::store) async fn count_brake(
     w: &mut Writing<'_>,
     user: UserId,
     at_ms: i64,
@@ -258,9 +242,13 @@ pub(super) async fn count_brake(
     Ok(())
 }
 
-pub(super) async fn brake_count(pool: &PgPool, user: UserId, since_ms: i64) -> Result<u64, Error> {
+pub(in crate::store) async fn brake_count(
+    pool: &Pool,
+    user: UserId,
+    since_ms: i64,
+) -> Result<u64, Error> {
     let row = sqlx::query(
-        "SELECT coalesce(sum(b.count), 0)::bigint AS count
+        "SELECT CAST(coalesce(sum(b.count), 0) AS BIGINT) AS count
          FROM users u JOIN brake_counts b ON b.user = u.number
          WHERE u.id = $1 AND b.at_ms >= $2",
     )
@@ -272,7 +260,7 @@ pub(super) async fn brake_count(pool: &PgPool, user: UserId, since_ms: i64) -> R
     Cells::of("brake_counts", &row).count("count")
 }
 
-pub(super) async fn tidy_brake(w: &mut Writing<'_>, now_ms: i64) -> Result<(), Error> {
+pub(in crate::store) async fn tidy_brake(w: &mut Writing<'_>, now_ms: i64) -> Result<(), Error> {
     let sql = sqlx::query("DELETE FROM brake_counts WHERE at_ms < $1");
     w.run(sql.bind(now_ms.saturating_sub(BRAKE_COUNTS_KEPT_MS)))
         .await?;

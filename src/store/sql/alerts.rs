@@ -1,11 +1,9 @@
 //! What needs an administrator.
 
-use sqlx::PgPool;
-
-use super::{outage, row, writing::Writing};
+use super::{Pool, outage, row, writing::Writing};
 use crate::store::{Alert, Error};
 
-pub(super) async fn raise(w: &mut Writing<'_>, alert: &Alert) -> Result<(), Error> {
+pub(in crate::store) async fn raise(w: &mut Writing<'_>, alert: &Alert) -> Result<(), Error> {
     let sql = sqlx::query(
         r#"INSERT INTO alerts (key, environment, "user", message, since_ms) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (key) DO NOTHING"#,
@@ -19,13 +17,13 @@ pub(super) async fn raise(w: &mut Writing<'_>, alert: &Alert) -> Result<(), Erro
     Ok(())
 }
 
-pub(super) async fn clear(w: &mut Writing<'_>, key: &str) -> Result<(), Error> {
+pub(in crate::store) async fn clear(w: &mut Writing<'_>, key: &str) -> Result<(), Error> {
     w.run(sqlx::query("DELETE FROM alerts WHERE key = $1").bind(key))
         .await?;
     Ok(())
 }
 
-pub(super) async fn all(pool: &PgPool) -> Result<Vec<Alert>, Error> {
+pub(in crate::store) async fn all(pool: &Pool) -> Result<Vec<Alert>, Error> {
     let rows = sqlx::query(
         r#"SELECT key, environment, "user", message, since_ms FROM alerts ORDER BY since_ms, key"#,
     )

@@ -1,12 +1,11 @@
 //! Pending sign-ins, each good for one use, and sessions of the page.
 
-use sqlx::SqlitePool;
 use tribelink_plan::ids::UserId;
 
-use super::{outage, row, writing::Writing};
+use super::{Pool, outage, row, writing::Writing};
 use crate::store::{Error, Purpose, SignIn};
 
-pub(super) async fn put(
+pub(in crate::store) async fn put(
     w: &mut Writing<'_>,
     state_hash: &[u8; 32],
     sign_in: &SignIn,
@@ -22,9 +21,16 @@ pub(super) async fn put(
     super::environments::exists(w, &environment).await?;
     w.run(
         sqlx::query(
-            "INSERT OR REPLACE INTO sign_ins
-                 (state_hash, purpose, environment, user, proof, browser_hash, expires_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            r#"INSERT INTO sign_ins
+                 (state_hash, purpose, environment, "user", proof, browser_hash, expires_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (state_hash) DO UPDATE SET
+                 purpose = excluded.purpose,
+                 environment = excluded.environment,
+                 "user" = excluded.user,
+                 proof = excluded.proof,
+                 browser_hash = excluded.browser_hash,
+                 expires_ms = excluded.expires_ms"#,
         )
         .bind(state_hash.as_slice())
         .bind(purpose)
@@ -55,43 +61,40 @@ async fn of_user(
     Ok((purpose, environment, Some(number)))
 }
 
-pub(super) async fn take(
+pub(in crate::store) async fn take(
     w: &mut Writing<'_>,
     state_hash: &[u8; 32],
     now_ms: i64,
 ) -> Result<Option<SignIn>, Error> {
     let taken = sqlx::query(
-        "DELETE FROM sign_ins WHERE state_hash = ?
+        r#"DELETE FROM sign_ins WHERE state_hash = $1
          RETURNING state_hash, purpose, environment,
-             (SELECT id FROM users WHERE number = user) AS user, proof, browser_hash, expires_ms",
+             (SELECT id FROM users WHERE number = "user") AS user, proof, browser_hash, expires_ms"#,
     );
     let Some(row) = w.one(taken.bind(state_hash.as_slice())).await? else {
         return Ok(None);
     };
-    w.erase();
+    w.erased();
     let sign_in = row::sign_in(&row)?;
     Ok(Some(sign_in).filter(|sign_in| sign_in.expires_ms > now_ms))
 }
 
-pub(super) async fn get(
-    pool: &SqlitePool,
+pub(in crate::store) async fn get(
+    pool: &Pool,
     state_hash: &[u8; 32],
     now_ms: i64,
 ) -> Result<Option<SignIn>, Error> {
     let kept = sqlx::query(
-        "SELECT state_hash, purpose, environment,
-             (SELECT id FROM users WHERE number = user) AS user, proof, browser_hash, expires_ms
-         FROM sign_ins WHERE state_hash = ? AND expires_ms > ?",
+        r#"SELECT state_hash, purpose, environment,
+             (SELECT id FROM users WHERE number = "user") AS user, proof, browser_hash, expires_ms
+         FROM sign_ins WHERE state_hash = $1 AND expires_ms > $2"#,
     );
     let kept = kept.bind(state_hash.as_slice()).bind(now_ms);
     let row = kept.fetch_optional(pool).await.map_err(outage)?;
     row.as_ref().map(row::sign_in).transpose()
 }
 
-pub(super) async fn tidy(w: &mut Writing<'_>, now_ms: i64) -> Result<(), Error> {
-    let sql = sqlx::query("DELETE FROM sign_ins WHERE expires_ms <= ?").bind(now_ms);
-    if w.run(sql).await?.rows_affected() > 0 {
-        w.erase();
-    }
-    Ok(())
+pub(in crate::store) async fn tidy(w: &mut Writing<'_>, now_ms: i64) -> Result<(), Error> {
+    let sql = sqlx::query("DELETE FROM sign_ins WHERE expires_ms <= $1").bind(now_ms);
+    w.erase(sql).await
 }

@@ -1,25 +1,26 @@
 //! What could not be done.
 
-use sqlx::PgPool;
 use tribelink_plan::ids::{PersonId, UserId};
 
 use super::{
-    outage, row,
+    Pool, outage, row,
     writing::{Sql, Writing},
 };
 use crate::store::{Error, Parked};
 
-pub(super) async fn put(w: &mut Writing<'_>, parked: &Parked) -> Result<(), Error> {
+pub(in crate::store) async fn put(w: &mut Writing<'_>, parked: &Parked) -> Result<(), Error> {
     let number = w.user_in(parked.user, &parked.environment).await?;
     w.run(
-        sqlx::query(
+        sqlx::query(concat!(
             r#"INSERT INTO parked ("user", person, field, reason, attempts, created_ms)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT ("user", coalesce(person, ''::bytea), field) DO UPDATE SET
-                 reason = excluded.reason,
-                 attempts = excluded.attempts,
-                 created_ms = excluded.created_ms"#,
-        )
+                 VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT ("user", coalesce(person, "#,
+            no_bytes!(),
+            "), field) DO UPDATE SET
+                     reason = excluded.reason,
+                     attempts = excluded.attempts,
+                     created_ms = excluded.created_ms",
+        ))
         .bind(number)
         .bind(parked.person.as_ref().map(|id| id.0.as_bytes().as_slice()))
         .bind(parked.field.as_str())
@@ -31,36 +32,36 @@ pub(super) async fn put(w: &mut Writing<'_>, parked: &Parked) -> Result<(), Erro
     Ok(())
 }
 
-pub(super) async fn drop(w: &mut Writing<'_>, ids: &[i64]) -> Result<(), Error> {
-    let sql = sqlx::query("DELETE FROM parked WHERE id = ANY($1)");
-    w.run(sql.bind(ids)).await?;
+pub(in crate::store) async fn drop(w: &mut Writing<'_>, ids: &[i64]) -> Result<(), Error> {
+    let sql = sqlx::query(concat!("DELETE FROM parked WHERE id ", among!("$1")));
+    w.run(sql.bind(row::list(ids.iter().copied()))).await?;
     Ok(())
 }
 
-pub(super) async fn forget(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
+pub(in crate::store) async fn forget(w: &mut Writing<'_>, user: i64) -> Result<(), Error> {
     w.run(sqlx::query(r#"DELETE FROM parked WHERE "user" = $1"#).bind(user))
         .await?;
     Ok(())
 }
 
 macro_rules! select {
-    ($tail:literal) => {
+    ($($tail:tt)+) => {
         sqlx::query(concat!(
             "SELECT p.id, u.environment, u.id AS user, p.person, p.field, p.reason, p.attempts,
                     p.created_ms
              FROM parked p JOIN users u ON u.number = p.user ",
-            $tail
+            $($tail)+
         ))
     };
 }
 
-async fn fetch(pool: &PgPool, sql: Sql<'_>) -> Result<Vec<Parked>, Error> {
+async fn fetch(pool: &Pool, sql: Sql<'_>) -> Result<Vec<Parked>, Error> {
     let rows = sql.fetch_all(pool).await.map_err(outage)?;
     rows.iter().map(row::parked).collect()
 }
 
-pub(super) async fn list(
-    pool: &PgPool,
+pub(in crate::store) async fn list(
+    pool: &Pool,
     user: Option<UserId>,
     after: Option<i64>,
     limit: usize,
@@ -76,19 +77,23 @@ pub(super) async fn list(
     fetch(pool, sql).await
 }
 
-pub(super) async fn get(pool: &PgPool, id: i64) -> Result<Option<Parked>, Error> {
+pub(in crate::store) async fn get(pool: &Pool, id: i64) -> Result<Option<Parked>, Error> {
     let rows = fetch(pool, select!("WHERE p.id = $1").bind(id)).await?;
     Ok(rows.into_iter().next())
 }
 
-pub(super) async fn of(
-    pool: &PgPool,
+pub(in crate::store) async fn of(
+    pool: &Pool,
     user: UserId,
     person: PersonId,
 ) -> Result<Vec<Parked>, Error> {
     // coalesce: so the index over exactly this expression serves it.
-    let sql = select!("WHERE u.id = $1 AND coalesce(p.person, ''::bytea) = $2 ORDER BY p.id")
-        .bind(user.0.as_bytes().as_slice())
-        .bind(person.0.as_bytes().as_slice());
+    let sql = select!(
+        "WHERE u.id = $1 AND coalesce(p.person, ",
+        no_bytes!(),
+        ") = $2 ORDER BY p.id"
+    )
+    .bind(user.0.as_bytes().as_slice())
+    .bind(person.0.as_bytes().as_slice());
     fetch(pool, sql).await
 }

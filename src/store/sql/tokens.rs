@@ -1,17 +1,16 @@
 //! OAuth tokens of users and environments.
 
-use sqlx::PgPool;
 use tribelink_plan::ids::{EnvironmentId, UserId};
 
 use super::{
-    outage, row,
+    Pool, outage, row,
     writing::{Sql, Writing},
 };
 use crate::store::{Error, Tokens};
 
 /// Saves what replaces `expected`: one statement that finds the row as it was read, or none. A save
 /// that does not know the newest tokens would bring a used refresh token back.
-pub(super) async fn put(
+pub(in crate::store) async fn put(
     w: &mut Writing<'_>,
     user: UserId,
     tokens: &Tokens,
@@ -33,7 +32,7 @@ pub(super) async fn put(
         .await
 }
 
-pub(super) async fn put_environment(
+pub(in crate::store) async fn put_environment(
     w: &mut Writing<'_>,
     environment: &EnvironmentId,
     tokens: &Tokens,
@@ -64,15 +63,14 @@ fn bind<'q>(sql: Sql<'q>, tokens: &'q Tokens, expected: i64) -> Sql<'q> {
         .bind(tokens.consented_ms)
 }
 
-pub(super) async fn drop(w: &mut Writing<'_>, user: UserId) -> Result<(), Error> {
+pub(in crate::store) async fn drop(w: &mut Writing<'_>, user: UserId) -> Result<(), Error> {
     let sql = sqlx::query(
         r#"DELETE FROM tokens WHERE "user" = (SELECT number FROM users WHERE id = $1)"#,
     );
-    w.run(sql.bind(user.0.as_bytes().as_slice())).await?;
-    Ok(())
+    w.erase(sql.bind(user.0.as_bytes().as_slice())).await
 }
 
-pub(super) async fn of_user(pool: &PgPool, user: UserId) -> Result<Option<Tokens>, Error> {
+pub(in crate::store) async fn of_user(pool: &Pool, user: UserId) -> Result<Option<Tokens>, Error> {
     let row = sqlx::query(
         "SELECT t.user, t.refresh, t.access, t.expires_ms, t.generation, t.consented_ms
          FROM tokens t JOIN users u ON u.number = t.user WHERE u.id = $1",
@@ -84,8 +82,8 @@ pub(super) async fn of_user(pool: &PgPool, user: UserId) -> Result<Option<Tokens
     row.as_ref().map(row::tokens).transpose()
 }
 
-pub(super) async fn of_environment(
-    pool: &PgPool,
+pub(in crate::store) async fn of_environment(
+    pool: &Pool,
     environment: &EnvironmentId,
 ) -> Result<Option<Tokens>, Error> {
     let row = sqlx::query(

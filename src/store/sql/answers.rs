@@ -1,19 +1,22 @@
 //! Answers to requests with an idempotency key.
 
-use sqlx::SqlitePool;
-
-use super::{outage, row, writing::Writing};
+use super::{Pool, outage, row, writing::Writing};
 use crate::store::{ANSWERS_KEPT_MS, Answered, Error};
 
-pub(super) async fn put(
+pub(in crate::store) async fn put(
     w: &mut Writing<'_>,
     key_hash: &[u8; 32],
     answered: &Answered,
     at_ms: i64,
 ) -> Result<(), Error> {
     let sql = sqlx::query(
-        "INSERT OR REPLACE INTO answers (key_hash, request_hash, status, sealed, at_ms)
-         VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO answers (key_hash, request_hash, status, sealed, at_ms)
+         VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (key_hash) DO UPDATE SET
+                 request_hash = excluded.request_hash,
+                 status = excluded.status,
+                 sealed = excluded.sealed,
+                 at_ms = excluded.at_ms",
     )
     .bind(key_hash.as_slice())
     .bind(answered.request_hash.as_slice())
@@ -24,23 +27,20 @@ pub(super) async fn put(
     Ok(())
 }
 
-pub(super) async fn tidy(w: &mut Writing<'_>, now_ms: i64) -> Result<(), Error> {
-    let sql = sqlx::query("DELETE FROM answers WHERE at_ms < ?");
+pub(in crate::store) async fn tidy(w: &mut Writing<'_>, now_ms: i64) -> Result<(), Error> {
+    let sql = sqlx::query("DELETE FROM answers WHERE at_ms < $1");
     let sql = sql.bind(now_ms.saturating_sub(ANSWERS_KEPT_MS));
-    if w.run(sql).await?.rows_affected() > 0 {
-        w.erase();
-    }
-    Ok(())
+    w.erase(sql).await
 }
 
-pub(super) async fn get(
-    pool: &SqlitePool,
+pub(in crate::store) async fn get(
+    pool: &Pool,
     key_hash: &[u8; 32],
     since_ms: i64,
 ) -> Result<Option<Answered>, Error> {
     let row = sqlx::query(
         "SELECT key_hash, request_hash, status, sealed FROM answers
-         WHERE key_hash = ? AND at_ms > ?",
+         WHERE key_hash = $1 AND at_ms > $2",
     )
     .bind(key_hash.as_slice())
     .bind(since_ms)
