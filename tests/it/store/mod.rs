@@ -5,8 +5,8 @@
 //! - One module for each noun, with cases that take any store: `leases`, `replicas`, `lanes`,
 //!   `hints`, `users`, `secrets`, `sealed`, `links`, `remotes`, `records`, `commits`.
 //! - [`history`]: random histories. [`model`]: they answer equally on every store.
-//! - [`sqlite_file`]: what only a file can show. [`postgres_server`]: what only a server can,
-//!   and how it fails. [`scratch`]: a Postgres database for each test. [`proxy`], [`server`]: what fails.
+//! - [`sqlite_file`]: what only a file can show. [`postgres_server`]: what only a server can;
+//!   [`postgres_trouble`]: how it fails. [`scratch`]: a Postgres database for each test. [`proxy`], [`server`]: what fails.
 //!
 //! A further store joins with a function in [`fixture`] and one `suite!` line here.
 
@@ -24,6 +24,7 @@ mod leases;
 mod links;
 mod model;
 mod postgres_server;
+mod postgres_trouble;
 mod proxy;
 mod records;
 mod remotes;

@@ -7,7 +7,8 @@ use tribelink_plan::{
     canonical::canonical, contact::Contact, field::Field, person::Kind, reading::Reading,
 };
 
-use crate::model::{World, entry, relationship, value};
+use crate::model::{World, relationship, value};
+use crate::outlook::entry;
 
 const NAMES: [&str; 5] = ["Anna", "Bo", "de Vries", "Çelik", "Jan"];
 const EMAILS: [&str; 5] = [

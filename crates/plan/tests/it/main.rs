@@ -5,10 +5,14 @@
 
 mod edits;
 mod explain;
+mod jobs;
 mod merge_table;
 mod model;
+mod outlook;
 mod properties;
 mod rules;
+mod rules_adopt;
+mod rules_guard;
 mod slots;
 mod undo;
 mod world;

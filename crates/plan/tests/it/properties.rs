@@ -12,7 +12,8 @@ use tribelink_plan::{
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{
-    model::{FILLED, World, entry, person, relationship, value},
+    model::{FILLED, World, person, relationship, value},
+    outlook::entry,
     world::cases,
 };
 

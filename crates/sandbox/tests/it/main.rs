@@ -14,6 +14,7 @@ mod graph_limits;
 mod graph_lists;
 mod graph_moves;
 mod graph_notify;
+mod graph_subscriptions;
 mod microsoft_clients;
 mod microsoft_sign_in;
 mod office;
