@@ -1,4 +1,7 @@
-//! Everything wired together, once: the only place that knows every room.
+//! Everything wired together, once: the only place that knows every room. `settings`: what each is given
+//! of the configuration.
+
+mod settings;
 
 use std::{
     future::Future,
@@ -13,20 +16,14 @@ use tokio_util::sync::CancellationToken;
 use tribelink_plan::ids::EnvironmentId;
 
 use crate::{
-    activation::{self, Activation, enter, tokens::Keeper},
+    activation::{self, Activation, tokens::Keeper},
     api::{self, Api},
     clock::{Clock, SystemClock},
-    config::{Config, Credential, Database},
+    config::{Config, Database},
     crash,
     crms::{self, Clients},
     engine::{self, Engine, explain::Explain, schedule::Scheduler},
-    environment::Configured,
-    graph::{
-        Outlook, SignIn,
-        client::Client as GraphClient,
-        openid::{self, OpenId},
-        sign_in::{self, Certificate, Platform},
-    },
+    graph::{Outlook, SignIn, client::Client as GraphClient},
     intake::{Intake, door::Doors, subscriptions::Subscriptions},
     ports::Crms as _,
     random::{Random, SystemRandom},
@@ -149,14 +146,14 @@ pub async fn remotes(config: &Config, store: Arc<dyn Store>) -> Result<Remotes, 
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let vault = Arc::new(Vault::new(key_ring(config)?, Arc::clone(&random)));
     ensure_environment(store.as_ref(), &vault, random.as_ref(), clock.now_ms()).await?;
-    let microsoft = microsoft_transport(config, None)?;
+    let microsoft = settings::microsoft_transport(config, None)?;
     let outlook = GraphClient::new(
         config.microsoft.graph_url.clone(),
         Arc::clone(&microsoft),
         Arc::clone(&clock),
         Arc::new(CountCalls),
     );
-    let sign_in = platform(config, microsoft, Arc::clone(&clock), random)?;
+    let sign_in = settings::platform(config, microsoft, Arc::clone(&clock), random)?;
     let clients = Clients::new(
         &config.tribe,
         &config.worker,
@@ -200,8 +197,8 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
     ensure_environment(store.as_ref(), &vault, random.as_ref(), clock.now_ms()).await?;
     let scheduler = Arc::new(Scheduler::default());
     let given = transport.clone();
-    let microsoft = microsoft_transport(config, transport.clone())?;
-    let sign_in = Arc::new(platform(
+    let microsoft = settings::microsoft_transport(config, transport.clone())?;
+    let sign_in = Arc::new(settings::platform(
         config,
         Arc::clone(&microsoft),
         Arc::clone(&clock),
@@ -236,7 +233,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
         outlook: Arc::clone(&outlook) as _,
         wake: Arc::clone(&scheduler) as _,
         subscriptions: Arc::clone(&subscriptions),
-        login: login(config, &crms, given, Arc::clone(&clock))?,
+        login: settings::login(config, &crms, given, Arc::clone(&clock))?,
         settings: activation::Settings {
             lease: config.worker.lease,
             ..activation::Settings::new(config.server.public_url.clone())
@@ -259,7 +256,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
     };
     let engine = Arc::new(Engine::new(
         ports,
-        engine_settings(config),
+        settings::engine_settings(config),
         Arc::clone(&scheduler),
     ));
     let draining = Arc::new(AtomicBool::new(false));
@@ -279,7 +276,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
                 Arc::clone(&store),
                 vault,
                 Arc::clone(&clock),
-                configured(config),
+                settings::configured(config),
             ),
             subscriptions,
             replays: Default::default(),
@@ -440,119 +437,4 @@ async fn ensure_environment(
     Ok(store
         .commit(&Guard::None, vec![Change::PutEnvironment(fresh)])
         .await?)
-}
-
-fn microsoft_transport(
-    config: &Config,
-    given: Option<Arc<dyn Transport>>,
-) -> Result<Arc<dyn Transport>, Error> {
-    if let Some(transport) = given {
-        return Ok(transport);
-    }
-    let allowed = [&config.microsoft.graph_url, &config.microsoft.login_url]
-        .into_iter()
-        .filter_map(Origin::of)
-        .collect();
-    let transport = HttpTransport::new(allowed, crms::USER_AGENT, MAX_ANSWER);
-    Ok(Arc::new(
-        transport.map_err(|error| Error::Config(error.to_string()))?,
-    ))
-}
-
-fn platform(
-    config: &Config,
-    transport: Arc<dyn Transport>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-) -> Result<Platform, Error> {
-    let refused = |error: &dyn std::fmt::Display| Error::Config(format!("microsoft: {error}"));
-    let credential = match &config.microsoft.credential {
-        Credential::Secret(secret) => sign_in::Credential::Secret(secret.clone()),
-        Credential::Certificate {
-            certificate,
-            private_key,
-        } => sign_in::Credential::Certificate(
-            Certificate::from_pem(certificate, private_key).map_err(|error| refused(&error))?,
-        ),
-    };
-    let settings = sign_in::Settings {
-        login_url: config.microsoft.login_url.clone(),
-        tenant: config.microsoft.tenant.clone(),
-        client_id: config.microsoft.client_id.clone(),
-        credential,
-    };
-    Platform::new(settings, transport, clock, random, Arc::new(CountCalls))
-        .map_err(|error| refused(&error))
-}
-
-/// How people sign in to the page.
-fn login(
-    config: &Config,
-    crms: &Clients,
-    transport: Option<Arc<dyn Transport>>,
-    clock: Arc<dyn Clock>,
-) -> Result<activation::Login, Error> {
-    let refused = |error: &dyn std::fmt::Display| Error::Config(format!("login: {error}"));
-    let openid = match &config.login.openid {
-        None => None,
-        Some(settings) => {
-            let transport = match transport {
-                Some(transport) => transport,
-                None => {
-                    let origins = settings.origins.iter().chain([&settings.issuer]);
-                    let allowed = origins.filter_map(Origin::of).collect();
-                    let made = HttpTransport::new(allowed, crms::USER_AGENT, MAX_ANSWER);
-                    Arc::new(made.map_err(|error| refused(&error))?)
-                }
-            };
-            let issuer = openid::Settings {
-                issuer: settings.issuer.clone(),
-                client_id: settings.client_id.clone(),
-                client_secret: settings.client_secret.clone(),
-                scope: settings.scope.clone(),
-            };
-            let roles = enter::Roles {
-                claim: settings.claim.clone(),
-                values: settings.roles.clone(),
-            };
-            let openid = OpenId::new(issuer, transport, clock, Arc::new(CountCalls));
-            Some((openid, roles))
-        }
-    };
-    let tribe = crms.employee_sign_in(config.tribe.login.as_ref());
-    Ok(activation::Login {
-        openid,
-        tribe: tribe.map_err(|error| refused(&error))?,
-        idle: config.login.idle,
-        absolute: config.login.absolute,
-    })
-}
-
-fn configured(config: &Config) -> Configured {
-    Configured {
-        signature_header: config.tribe.signature_header.clone(),
-        secrets: config
-            .tribe
-            .webhook_secrets
-            .iter()
-            .map(|known| (known.webhook.clone(), known.secret.clone()))
-            .collect(),
-    }
-}
-
-fn engine_settings(config: &Config) -> engine::Settings {
-    engine::Settings {
-        policy: config.sync.policy.clone(),
-        instance: config.server.instance.clone(),
-        shadow: config.sync.shadow,
-        lease: config.worker.lease,
-        mailboxes: config.worker.mailboxes,
-        delta_interval: config.sync.delta_interval,
-        poll_interval: config.sync.poll_interval,
-        sweep_interval: config.sync.sweep_interval,
-        public_url: config.server.public_url.to_string(),
-        register_webhooks: config.tribe.register_webhooks,
-        undo: config.audit.undo,
-        keep_audit: config.audit.keep,
-    }
 }

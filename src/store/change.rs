@@ -2,7 +2,7 @@
 
 use tribelink_plan::ids::{EnvironmentId, FolderId, PersonId, UserId};
 
-use super::{model::*, place::SealedCell};
+use super::{model::*, place::SealedCell, told::*};
 
 /// What must hold at the moment of the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@
 //! that fails when the caller's lease was lost. No transaction is ever open across a remote call.
 //!
 //! # Map
-//! - [`model`]: the rows, in domain types. Personal values and secrets are [`model::Sealed`].
+//! - [`model`]: the rows, in domain types; [`told`]: those that people read. Personal values and
+//!   secrets are [`model::Sealed`].
 //! - [`place`]: where those rest, for whoever seals them anew.
 //! - [`change`]: what a commit may do.
 //! - [`memory`]: for simulation. [`sqlite`]: embedded default. [`postgres`]: several replicas. `sql`:
@@ -30,12 +31,14 @@ pub mod place;
 pub mod postgres;
 mod row;
 pub mod sqlite;
+pub mod told;
 
 use async_trait::async_trait;
 pub use change::{Change, Guard};
 pub use error::Error;
 pub use model::*;
 pub use place::{Place, SealedCell, SealedColumn};
+pub use told::*;
 use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId};
 
 /// How long [`Change::Tidy`] leaves the answers to requests with an idempotency key: one day.
