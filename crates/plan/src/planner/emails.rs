@@ -59,8 +59,10 @@ fn take_first(
     slots: &mut Slots,
 ) -> Option<Reading> {
     let is_first = |contact| placed(pair, contact, *slots, 0) == Some(0);
-    let is_users =
-        is_first(pair.contact) && matches!(pair.seen.private_email, PrivateSeen::InPlace(_));
+    // Typed there by the user, and not overruled by this pass.
+    let is_users = is_first(pair.contact)
+        && matches!(pair.seen.private_email, PrivateSeen::InPlace(_))
+        && target.emails == pair.contact.emails;
     if !is_first(target) || is_users {
         return None;
     }

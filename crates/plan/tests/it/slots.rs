@@ -203,6 +203,21 @@ fn private_email_emptied_first_in_tribe_takes_the_placed_one_along() {
 }
 
 #[test]
+fn private_email_typed_as_the_first_and_overruled_goes_with_the_emptied_first_one() {
+    let mut world = World::linked(Kind::Contact);
+    world.set_emails(&[P, P]);
+    world.tribe(Field::BusinessEmail, "");
+    let done = world.run();
+    assert_eq!(
+        losses(&done),
+        [(Field::BusinessEmail, Side::Outlook, value(P))]
+    );
+    assert!(world.emails().is_empty());
+    assert_eq!(in_tribe(&world), (String::new(), P.into()));
+    world.assert_quiet();
+}
+
+#[test]
 fn private_email_a_stale_read_is_not_a_touch() {
     let mut world = World::linked(Kind::Contact);
     world.tribe(Field::PrivateEmail, "new@home.example");
@@ -337,6 +352,18 @@ fn private_mobile_edit_that_loses_its_slot_is_told() {
         [(Field::PrivateMobile, Side::Outlook, value("+31644444444"))]
     );
     assert_eq!(world.seen().mobile_phone, value("+31633333333"));
+}
+
+#[test]
+fn private_mobile_typed_in_the_slot_that_it_takes_over_stays_without_a_write() {
+    let mut world = World::linked(Kind::Contact);
+    world.tribe(Field::BusinessMobile, "");
+    world.contact().mobile_phone = value("+31687654321");
+    assert_eq!(world.run().writes(), 0);
+    assert_eq!(world.link().slots.mobile, MobileSlot::Private);
+    assert_eq!(world.in_tribe(Field::BusinessMobile), "");
+    assert_eq!(world.in_tribe(Field::PrivateMobile), "+31687654321");
+    world.assert_quiet();
 }
 
 #[test]
