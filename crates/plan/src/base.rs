@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     field::{Field, Side},
     planted::{self, Bug},
 };
 
 /// A keyed fingerprint of one field's canonical value: enough to tell that it changed, not what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fingerprint(pub u64);
 
 /// Makes fingerprints. The key and the link they are bound to are the implementation's affair.
@@ -18,7 +20,7 @@ pub trait Fingerprints {
 }
 
 /// What one side showed when the base was taken, or shows now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Mark {
     /// Nothing is known: never read, or unreadable.
     #[default]
@@ -30,7 +32,7 @@ pub enum Mark {
 }
 
 /// One field's two marks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
     /// What Tribe showed.
     pub tribe: Mark,

@@ -1,5 +1,7 @@
 //! The link: what this service remembers of one (user, person) ↔ one Outlook contact.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     base::{Base, Fingerprint, Mark},
     field::{Field, Side},
@@ -38,7 +40,7 @@ pub enum Origin {
 }
 
 /// Which field of a contact or employee owns `mobilePhone`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MobileSlot {
     /// The business mobile; also where the slot is empty.
     #[default]
@@ -48,7 +50,7 @@ pub enum MobileSlot {
 }
 
 /// What became of the private e-mail address of a contact or employee.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PrivateEmailSlot {
     /// Not placed.
     #[default]
@@ -60,7 +62,7 @@ pub enum PrivateEmailSlot {
 }
 
 /// Which values fill the slots that two fields share.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Slots {
     /// `mobilePhone`
     pub mobile: MobileSlot,

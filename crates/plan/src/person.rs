@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     field::{Field, Holder},
@@ -12,7 +13,7 @@ use crate::{
 
 /// What kind of relationship gives a person its role. The order is the order of preference for the
 /// main one: contact before employee before individual.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// Somebody at an organisation.
     Contact,

@@ -1,9 +1,11 @@
 //! What a side showed for one field.
 
+use serde::{Deserialize, Serialize};
+
 /// A value as it was typed, nothing, or something that could not be read.
 ///
 /// Its `Debug` shows no value: cards are personal data, and a log line may hold one by accident.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Reading {
     /// Missing from the answer, truncated, or not of the field's form (R18): says nothing.
     #[default]

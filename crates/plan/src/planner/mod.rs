@@ -11,9 +11,11 @@
 //! - `place`: what goes to Outlook, and under which mapping; `emails`: the private address behind
 //!   the first one; `patch`: from one contact to another by one PATCH.
 //! - `create`: a new contact.
+//! - [`ahead`]: what a pass was about to write, for whoever finds it unfinished.
 //! - [`settle`]: the link after the writes. [`quiet`]: whether Tribe has anything to say.
 //! - [`undo`]: back to what stood before a write.
 
+pub mod ahead;
 mod create;
 mod emails;
 mod judge;
@@ -27,6 +29,8 @@ pub mod undo;
 pub use life::{choose_stamped, plan};
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{Mark, Marks},
@@ -182,7 +186,7 @@ pub struct Update {
 }
 
 /// The mapping of a link after an update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewMapping {
     /// Main relationship.
     pub relationship: RelationshipId,
@@ -193,7 +197,7 @@ pub struct NewMapping {
 }
 
 /// A write to one record of Tribe.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TribeWrite {
     /// The relationship; `None`: the person.
     pub relationship: Option<(SetName, RelationshipId)>,
@@ -202,7 +206,7 @@ pub struct TribeWrite {
 }
 
 /// One field's share of a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// Which field.
     pub field: Field,
@@ -243,7 +247,7 @@ pub struct HeldField {
 }
 
 /// How the base of one field moves, and which write must have happened for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Move {
     /// Which field.
     pub field: Field,
@@ -256,7 +260,7 @@ pub struct Move {
 }
 
 /// Which write a move of the base depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Needs {
     /// None.
     Nothing,
