@@ -118,6 +118,7 @@ pub fn bound(place: &Place) -> (&'static str, String) {
             user, person, rule, ..
         } => (column::HELD_VALUES, sealed::held_row(*user, *person, *rule)),
         Place::AnswerBody(hash) => (column::ANSWER_BODY, hash_row(hash)),
+        Place::LinkAhead(user, person) => (column::LINK_AHEAD, sealed::ahead_row(*user, *person)),
     }
 }
 
@@ -165,6 +166,7 @@ fn key(place: &Place) -> String {
         | Place::AccessToken(user) => user.to_string(),
         Place::SignInProof(hash) | Place::AnswerBody(hash) => hex(hash),
         Place::AuditValues { id, .. } | Place::HeldValues { id, .. } => id.to_string(),
+        Place::LinkAhead(user, person) => format!("{user}/{person}"),
     }
 }
 
@@ -197,6 +199,10 @@ fn place(column: SealedColumn, key: &str) -> Option<Place> {
             person: PersonId(Uuid::nil()),
             rule: Rule::R6,
         },
+        SealedColumn::LinkAhead => {
+            let (user, person) = key.split_once('/')?;
+            Place::LinkAhead(UserId(user.parse().ok()?), PersonId(person.parse().ok()?))
+        }
     })
 }
 
@@ -214,6 +220,7 @@ mod tests {
             Cursor::Behind(Place::AccessToken(user)),
             Cursor::Behind(Place::EnvironmentRefreshToken("acme".into())),
             Cursor::Behind(Place::AnswerBody([9; 32])),
+            Cursor::Behind(Place::LinkAhead(user, PersonId(Uuid::from_u128(8)))),
             Cursor::Behind(Place::AuditValues {
                 id: 12,
                 user: UserId(Uuid::nil()),
@@ -223,7 +230,7 @@ mod tests {
         for cursor in cursors {
             assert_eq!(Cursor::parse(&cursor.text()), Some(cursor));
         }
-        for wrong in ["", "13", "-1", "x", "3/x", "9/zz", "10/x", "2/only"] {
+        for wrong in ["", "14", "13/x", "-1", "x", "3/x", "9/zz", "10/x", "2/only"] {
             let text = URL_SAFE_NO_PAD.encode(wrong);
             assert_eq!(Cursor::parse(&text), None, "{wrong}");
         }
@@ -257,6 +264,7 @@ mod tests {
                 rule: Rule::R6,
             },
             Place::AnswerBody([1; 32]),
+            Place::LinkAhead(user, PersonId(Uuid::nil())),
         ];
         let columns: std::collections::HashSet<_> = places.iter().map(Place::column).collect();
         assert_eq!(columns.len(), SealedColumn::ALL.len());

@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use tribelink_plan::{
     field::Field,
     ids::{PersonId, UserId},
+    planner::ahead::WriteAhead,
     rule::Rule,
 };
 
-use crate::store::{AuditLine, Held};
+use crate::store::{AuditLine, Held, Source};
 
 pub use crate::digest::{hex, same, sha256, unhex32};
 
@@ -48,6 +49,19 @@ pub struct BothSides {
 
 /// The values of a held item.
 pub type HeldValues = BTreeMap<Field, BothSides>;
+
+/// What a pass is about to write for a link, with what its audit lines would say.
+#[derive(Serialize, Deserialize)]
+pub struct Ahead {
+    /// The writes.
+    pub writes: WriteAhead,
+    /// When; the link's row was put at the same moment, or this is not about it any more.
+    pub at_ms: i64,
+    /// What the pass was about.
+    pub cause: Source,
+    /// The audit lines' note.
+    pub note: Option<String>,
+}
 
 /// What a pending sign-in must show again when the browser comes back.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -100,6 +114,11 @@ pub fn audit_row_of(user: UserId, person: Option<PersonId>) -> String {
 /// The row of a held item's values.
 pub fn held_row(user: UserId, person: PersonId, rule: Rule) -> String {
     format!("{user}/{person}/{rule}")
+}
+
+/// The row of what a pass is about to write for a link.
+pub fn ahead_row(user: UserId, person: PersonId) -> String {
+    format!("{user}/{person}/ahead")
 }
 
 /// The row of this held item's values.

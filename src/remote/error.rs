@@ -70,6 +70,11 @@ impl Error {
         )
     }
 
+    /// Whether a write that failed so may have happened.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Error::OutcomeUnknown(_) | Error::Unusable(_))
+    }
+
     /// The longest rest that one of several answers asks for, whatever became of the others: it
     /// binds everybody who calls with the same right.
     pub fn longest_rest<T>(answers: &[Result<T, Error>]) -> Option<Error> {

@@ -353,6 +353,8 @@ pub struct LinkRow {
     pub link: Link,
     /// When it was last written.
     pub changed_ms: i64,
+    /// What a pass is about to write, until that pass is recorded; read back as it was put.
+    pub ahead: Option<Sealed>,
 }
 
 /// How many links are in which state.

@@ -36,11 +36,13 @@ pub enum SealedColumn {
     HeldValues,
     /// [`super::Answered::body`]
     AnswerBody,
+    /// [`super::LinkRow::ahead`]
+    LinkAhead,
 }
 
 impl SealedColumn {
     /// Every one, in the order in which a rotation walks them.
-    pub const ALL: [SealedColumn; 13] = [
+    pub const ALL: [SealedColumn; 14] = [
         SealedColumn::FingerprintKey,
         SealedColumn::EnvironmentSettings,
         SealedColumn::WebhookSecret,
@@ -54,6 +56,7 @@ impl SealedColumn {
         SealedColumn::AuditValues,
         SealedColumn::HeldValues,
         SealedColumn::AnswerBody,
+        SealedColumn::LinkAhead,
     ];
 }
 
@@ -103,6 +106,8 @@ pub enum Place {
     },
     /// Of an answer: the hash of its idempotency key.
     AnswerBody([u8; 32]),
+    /// Of a link: whose, and for whom.
+    LinkAhead(UserId, PersonId),
 }
 
 impl Place {
@@ -122,6 +127,7 @@ impl Place {
             Place::AuditValues { .. } => SealedColumn::AuditValues,
             Place::HeldValues { .. } => SealedColumn::HeldValues,
             Place::AnswerBody(_) => SealedColumn::AnswerBody,
+            Place::LinkAhead(..) => SealedColumn::LinkAhead,
         }
     }
 }

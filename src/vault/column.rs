@@ -23,3 +23,5 @@ pub const AUDIT_VALUES: &str = "audit.values";
 pub const HELD_VALUES: &str = "held.values";
 /// An answer kept for an idempotency key. Row: the hash of the key, in hex.
 pub const ANSWER_BODY: &str = "answers.body";
+/// What a pass is about to write for a link. Row: the user's id, `/`, the person's id, `/ahead`.
+pub const LINK_AHEAD: &str = "links.ahead";

@@ -34,6 +34,7 @@ fn person(id: u128) -> PersonId {
 
 fn link(user: UserId, id: u128, state: LinkState) -> Change {
     Change::PutLink(Box::new(LinkRow {
+        ahead: None,
         environment: environment(),
         user,
         person: person(id),

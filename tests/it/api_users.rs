@@ -198,6 +198,7 @@ async fn a_released_brake_lifts_the_line_once() {
 
 fn link(user: UserId, person: u128) -> LinkRow {
     LinkRow {
+        ahead: None,
         environment: EnvironmentId::from("default"),
         user,
         person: PersonId(Uuid::from_u128(person)),

@@ -20,7 +20,9 @@ pub trait Fingerprints {
 }
 
 /// What one side showed when the base was taken, or shows now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Mark {
     /// Nothing is known: never read, or unreadable.
     #[default]

@@ -160,8 +160,7 @@ impl serde::Serialize for Rule {
 impl<'de> serde::Deserialize<'de> for Rule {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let code = String::deserialize(deserializer)?;
-        Rule::from_code(&code)
-            .ok_or_else(|| serde::de::Error::custom("not the number of a rule"))
+        Rule::from_code(&code).ok_or_else(|| serde::de::Error::custom("not the number of a rule"))
     }
 }
 

@@ -18,7 +18,10 @@ use tribelink_plan::{
 };
 
 use super::Job;
-use crate::store::{Held, LinkRow, Parked, Source};
+use crate::{
+    sealed::Ahead,
+    store::{Held, LinkRow, Parked, Source},
+};
 
 /// What was read of Tribe.
 #[derive(Clone)]
@@ -74,6 +77,10 @@ pub(super) struct Case {
     /// A notification or a delta said that the contact went.
     pub(super) told_gone: bool,
     pub(super) row: Option<LinkRow>,
+    /// What an earlier pass was about to write and did not record.
+    pub(super) unrecorded: Option<Ahead>,
+    /// Whether one of this pass's writes was taken, nobody knows.
+    pub(super) unknown: bool,
     pub(super) held: Vec<Held>,
     pub(super) parked: Vec<Parked>,
     pub(super) decided: BTreeMap<Field, bool>,
@@ -111,6 +118,8 @@ impl Case {
             look_at_outlook: false,
             told_gone: false,
             row: None,
+            unrecorded: None,
+            unknown: false,
             held: Vec::new(),
             parked: Vec::new(),
             decided: BTreeMap::new(),

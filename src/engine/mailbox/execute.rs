@@ -9,7 +9,6 @@ use tribelink_plan::{
     field::Field,
     link::{Link, LinkState},
     planner::{Next, Plan, TribeWrite},
-    planted::{self, Bug},
     reading::Reading,
     rule::Rule,
 };
@@ -39,9 +38,6 @@ type Sent = Result<Result<Written, remote::Error>, Error>;
 /// Writes to Tribe in flight at once, for one mailbox.
 const ABREAST: usize = 4;
 
-/// How long an intended create is looked for before it is sent again, in milliseconds.
-const LOOKED_FOR_MS: i64 = 65_000;
-
 impl Job<'_> {
     /// Carries out the plans of a group.
     pub(super) async fn execute(&mut self, cases: &mut [Case]) -> Result<(), Error> {
@@ -57,6 +53,7 @@ impl Job<'_> {
         for case in cases.iter_mut() {
             case.outcome.patch_failed = case.plan.as_ref().is_some_and(writes_outlook);
         }
+        self.write_ahead(cases).await?;
         self.write_tribe(cases).await?;
         self.write_outlook(cases).await
     }
@@ -88,7 +85,10 @@ impl Job<'_> {
                         case.end = Some(End::Again(0));
                     }
                 }
-                Ok(Err(error)) => case.end = Some(self.end_of(case, &error)),
+                Ok(Err(error)) => {
+                    case.unknown |= error.is_unknown();
+                    case.end = Some(self.end_of(case, &error));
+                }
                 Err(error) => stopped = Some(error),
             }
         }
@@ -120,7 +120,6 @@ impl Job<'_> {
 
     async fn write_outlook(&mut self, cases: &mut [Case]) -> Result<(), Error> {
         let mut ops: Vec<(usize, Op)> = Vec::new();
-        let mut intents: Vec<Change> = Vec::new();
         for (index, case) in cases.iter().enumerate() {
             let Some(plan) = case
                 .plan
@@ -131,7 +130,6 @@ impl Job<'_> {
             };
             match &plan.next {
                 Next::Create(create) => {
-                    intents.push(self.intent(case, &create.link));
                     let op = Op::Create(Box::new(NewContact {
                         properties: create.properties.clone(),
                         stamp: self.stamp(case.person),
@@ -151,15 +149,6 @@ impl Job<'_> {
                 }
                 _ => {}
             }
-        }
-        if planted::is(Bug::NoIntent) {
-            intents.clear();
-        }
-        // The intents are durable before the first of the creates leaves.
-        let creates = !intents.is_empty();
-        self.held.commit(intents).await?;
-        if creates {
-            crash::point("intents-committed");
         }
         let mut chunks = ops.chunks(BATCH);
         while let Some(chunk) = chunks.next() {
@@ -218,12 +207,14 @@ impl Job<'_> {
             }
             Ok(Done::Found(_)) => case.end = Some(End::Again(0)),
             // The create may have happened: the intent stays and is looked for.
-            Err(remote::Error::OutcomeUnknown(_) | remote::Error::Unusable(_)) if creates => {
+            Err(error) if creates && error.is_unknown() => {
                 case.end = Some(End::Again(looks_after_ms(case.attempts)));
             }
             Err(error) => {
                 if creates {
                     case.changes.push(self.not_created(case));
+                } else {
+                    case.unknown |= error.is_unknown();
                 }
                 case.end = Some(match error {
                     // The whole mailbox rests: whoever puts off the job's hints says how long.
@@ -232,21 +223,6 @@ impl Job<'_> {
                 });
             }
         }
-    }
-
-    /// The intent of a create: durable before the request leaves, and looked for by its stamp before
-    /// the request is ever sent again.
-    fn intent(&self, case: &Case, planned: &Link) -> Change {
-        let lease_ms = self.engine.lease_ms();
-        let link = Link {
-            state: LinkState::Intent,
-            contact: None,
-            etag: None,
-            relationship: planned.relationship,
-            settles_at_ms: self.engine.now() + LOOKED_FOR_MS.max(2 * lease_ms),
-            ..Link::intent(planned.kind)
-        };
-        self.put_link(case, link)
     }
 
     /// The create certainly did not happen: the intent may be repeated at once.
@@ -269,6 +245,7 @@ impl Job<'_> {
             person: case.person,
             link,
             changed_ms: self.engine.now(),
+            ahead: None,
         }))
     }
 

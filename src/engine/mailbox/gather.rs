@@ -91,6 +91,7 @@ impl Job<'_> {
                         .extend(held.fields.iter().map(|field| (*field, accepted)));
                 }
             }
+            self.find_unrecorded(case)?;
             self.read_wishes(case).await?;
         }
         Ok(())
@@ -106,6 +107,13 @@ impl Job<'_> {
                 ));
                 return Ok(None);
             }
+            if let Some(id) = self.unjudged(case) {
+                match self.listed(&id) {
+                    Some(contact) => case.outlook = Outlook::Listed(Box::new(contact)),
+                    None => return Ok(Some(Wanted::Contact(id))),
+                }
+            }
+            self.recover(case).await?;
             if let Some(id) = unseen_sleeper(case) {
                 match self.listed(&id) {
                     Some(contact) => case.outlook = Outlook::Listed(Box::new(contact)),

@@ -1,11 +1,14 @@
 //! Keeps what came of a group, in one commit: links, audit, held and parked items, hints.
 
+use std::collections::BTreeSet;
+
 use tribelink_plan::{
     field::Side,
+    ids::Etag,
     link::{Link, LinkState},
     planner::{
         Create, Next, Update,
-        settle::{created, settle},
+        settle::{Outcome, Settled, created, settle},
     },
     rule::Rule,
 };
@@ -20,9 +23,26 @@ use crate::{
         retry,
         trail::{Subject, is_about_a_value},
     },
-    store::{Change, UserState},
+    store::{Change, LinkRow, Source, UserState},
     telemetry::{meter, trace},
 };
+
+/// Writes of an update, and what their audit lines say beside the values.
+#[derive(Clone, Copy)]
+pub(super) struct Written<'a> {
+    pub(super) update: &'a Update,
+    pub(super) outcome: &'a Outcome,
+    /// The etag of the contact that the plan was made from, where it still counts.
+    pub(super) read: Option<&'a Etag>,
+    pub(super) cause: Source,
+    pub(super) note: Option<&'a str>,
+}
+
+/// The note of an update's audit lines.
+pub(super) fn note(update: &Update, undo: &BTreeSet<i64>) -> Option<String> {
+    let flag = (!update.borrowed.is_empty()).then(|| "flagged".to_owned());
+    super::undo::undo_note(undo).or(flag)
+}
 
 impl Job<'_> {
     /// Records a group.
@@ -154,43 +174,24 @@ impl Job<'_> {
         update: &Update,
         changes: &mut Vec<Change>,
     ) -> Result<(), Error> {
+        // The next look at both sides tells what became of the writes; what they are stays ahead.
+        if case.unknown {
+            return Ok(());
+        }
         let Some(row) = case.row.clone() else {
             return Ok(());
         };
-        let fingerprints = self.fingerprints(case.person);
-        let lens = self.lens(&fingerprints);
-        let settled = settle(
-            &row.link,
+        let note = note(update, &case.undo);
+        let written = Written {
             update,
-            &case.outcome,
-            case.read_etag.as_ref(),
-            lens,
-            self.engine.now(),
-        );
+            outcome: &case.outcome,
+            read: case.read_etag.as_ref(),
+            cause: case.source,
+            note: note.as_deref(),
+        };
+        let (settled, lines) = self.record_writes(case, &row, written)?;
+        changes.extend(lines);
         let subject = self.subject(case, row.link.contact.as_ref());
-        let vault = self.undo_vault();
-        let undo = super::undo::undo_note(&case.undo);
-        let flag = (!update.borrowed.is_empty()).then_some("flagged");
-        let flag = undo.as_deref().or(flag);
-        // One write to Tribe may have been taken and the other not: only what was is written down.
-        let taken: Vec<_> = update
-            .decisions
-            .iter()
-            .filter(|decision| match decision.to {
-                Side::Outlook => update.patch.is_some() && !case.outcome.patch_failed,
-                Side::Tribe => update
-                    .tribe
-                    .iter()
-                    .zip(&case.outcome.tribe)
-                    .any(|(write, taken)| *taken && write.fields.contains_key(&decision.field)),
-            })
-            .cloned()
-            .collect();
-        changes.extend(subject.written(&taken, Side::Tribe, flag, vault)?);
-        changes.extend(subject.written(&taken, Side::Outlook, flag, vault)?);
-        if update.wakes && settled.link.state == LinkState::Linked {
-            changes.push(subject.link_changed(Rule::R9, "awake"));
-        }
         changes.extend(subject.held(&update.held, &case.held, &self.engine.ports.vault)?);
         let settled_held = case
             .held
@@ -213,13 +214,58 @@ impl Job<'_> {
                     .any(|refusal| refusal.field.name() == parked.field)
         });
         changes.push(Change::DropParked(mended.map(|parked| parked.id).collect()));
-        if settled.link != row.link {
+        if settled.link != row.link || row.ahead.is_some() {
             changes.push(self.put_link(case, settled.link));
         }
         if settled.again && case.end.is_none() {
             case.end = Some(End::Again(0));
         }
         Ok(())
+    }
+
+    /// The link after writes, and their audit lines. The link is not among the changes.
+    pub(super) fn record_writes(
+        &self,
+        case: &Case,
+        row: &LinkRow,
+        written: Written<'_>,
+    ) -> Result<(Settled, Vec<Change>), Error> {
+        let Written {
+            update, outcome, ..
+        } = written;
+        let fingerprints = self.fingerprints(case.person);
+        let lens = self.lens(&fingerprints);
+        let now_ms = self.engine.now();
+        let mut settled = settle(&row.link, update, outcome, written.read, lens, now_ms);
+        let subject = Subject {
+            cause: written.cause,
+            ..self.subject(case, row.link.contact.as_ref())
+        };
+        // One write to Tribe may have been taken and the other not: only what was is written down.
+        let taken: Vec<_> = update
+            .decisions
+            .iter()
+            .filter(|decision| match decision.to {
+                Side::Outlook => update.patch.is_some() && !outcome.patch_failed,
+                Side::Tribe => update
+                    .tribe
+                    .iter()
+                    .zip(&outcome.tribe)
+                    .any(|(write, taken)| *taken && write.fields.contains_key(&decision.field)),
+            })
+            .cloned()
+            .collect();
+        let vault = self.undo_vault();
+        let mut changes = subject.written(&taken, Side::Tribe, written.note, vault)?;
+        changes.extend(subject.written(&taken, Side::Outlook, written.note, vault)?);
+        if update.wakes && settled.link.state == LinkState::Linked {
+            changes.push(subject.link_changed(Rule::R9, "awake"));
+        }
+        // Who fell asleep after the writes stays so.
+        if !update.wakes {
+            settled.link.state = row.link.state;
+        }
+        Ok((settled, changes))
     }
 
     /// Contacts that carry this person's stamp without being the linked one: parked, never touched

@@ -26,6 +26,7 @@ fn order(one: &Place, other: &Place) -> Ordering {
         (SignInProof(a), SignInProof(b)) | (AnswerBody(a), AnswerBody(b)) => a.cmp(b),
         (AuditValues { id: a, .. }, AuditValues { id: b, .. })
         | (HeldValues { id: a, .. }, HeldValues { id: b, .. }) => a.cmp(b),
+        (LinkAhead(a, x), LinkAhead(b, y)) => (a, x).cmp(&(b, y)),
         _ => one.column().cmp(&other.column()),
     }
 }
@@ -103,6 +104,9 @@ impl State {
             SealedColumn::AnswerBody => cells(self.answers.iter(), |(hash, (row, _))| {
                 Some((Place::AnswerBody(*hash), &row.body))
             }),
+            SealedColumn::LinkAhead => cells(self.links.iter(), |((user, person), row)| {
+                Some((Place::LinkAhead(*user, *person), row.ahead.as_ref()?))
+            }),
         }
     }
 
@@ -147,6 +151,9 @@ impl State {
             Place::AuditValues { id, .. } => self.audit.update(id, |row| put_some(&mut row.values)),
             Place::HeldValues { id, .. } => self.held.update(id, |row| put(&mut row.values)),
             Place::AnswerBody(hash) => self.answers.update(hash, |(row, _)| put(&mut row.body)),
+            Place::LinkAhead(user, person) => self
+                .links
+                .update(&(*user, *person), |row| put_some(&mut row.ahead)),
         };
     }
 }

@@ -37,7 +37,7 @@ pub struct Step {
     pub sql: &'static str,
 }
 
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     Step {
         number: 1,
         name: "store",
@@ -55,6 +55,12 @@ const STEPS: [Step; 3] = [
         name: "audit_pass",
         effect: Effect::Expands,
         sql: include_str!("../../../migrations/postgres/0003_audit_pass.sql"),
+    },
+    Step {
+        number: 4,
+        name: "write_ahead",
+        effect: Effect::Expands,
+        sql: include_str!("../../../migrations/postgres/0004_write_ahead.sql"),
     },
 ];
 

@@ -139,5 +139,6 @@ pub(in crate::store) fn link<R: Raw>(row: &R) -> Result<LinkRow, Error> {
             settles_at_ms: cells.int("settles_ms")?,
         },
         changed_ms: cells.int("changed_ms")?,
+        ahead: cells.sealed_or_none("ahead")?,
     })
 }

@@ -258,6 +258,7 @@ pub(in crate::store) fn sealed_cell<R: Raw>(
             person: cells.person("person")?,
             rule: cells.rule("rule")?,
         },
+        SealedColumn::LinkAhead => Place::LinkAhead(cells.user("k")?, cells.person("person")?),
     };
     let sealed = cells.sealed("sealed")?;
     Ok(SealedCell { place, sealed })

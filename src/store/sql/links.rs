@@ -24,8 +24,8 @@ pub(in crate::store) async fn put(w: &mut Writing<'_>, row: &LinkRow) -> Result<
     w.run(
         sqlx::query(
             r#"INSERT INTO links ("user", person, state, origin, kind, slots, placed, contact_hash,
-                 contact, etag, folder, relationship, base, former, settles_ms, changed_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                 contact, etag, folder, relationship, base, former, settles_ms, changed_ms, ahead)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
              ON CONFLICT ("user", person) DO UPDATE SET
                  state = excluded.state,
                  origin = excluded.origin,
@@ -40,7 +40,8 @@ pub(in crate::store) async fn put(w: &mut Writing<'_>, row: &LinkRow) -> Result<
                  base = excluded.base,
                  former = excluded.former,
                  settles_ms = excluded.settles_ms,
-                 changed_ms = excluded.changed_ms"#,
+                 changed_ms = excluded.changed_ms,
+                 ahead = excluded.ahead"#,
         )
         .bind(user)
         .bind(row.person.0.as_bytes().as_slice())
@@ -61,7 +62,8 @@ pub(in crate::store) async fn put(w: &mut Writing<'_>, row: &LinkRow) -> Result<
         .bind(link.base.to_bytes())
         .bind(link.former_bytes())
         .bind(link.settles_at_ms)
-        .bind(row.changed_ms),
+        .bind(row.changed_ms)
+        .bind(row.ahead.as_ref().map(|sealed| sealed.0.as_slice())),
     )
     .await?;
     Ok(())
@@ -129,7 +131,7 @@ macro_rules! select {
         sqlx::query(concat!(
             "SELECT l.number, u.id AS user, u.environment, l.person, l.state, l.origin, l.kind,
                     l.slots, l.placed, l.contact, l.etag, f.id AS folder, l.relationship, l.base,
-                    l.former, l.settles_ms, l.changed_ms
+                    l.former, l.settles_ms, l.changed_ms, l.ahead
              FROM links l JOIN users u ON u.number = l.user
              LEFT JOIN folders f ON f.number = l.folder ",
             $($tail)+

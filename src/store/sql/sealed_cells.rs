@@ -92,6 +92,22 @@ pub(in crate::store) async fn page(
              WHERE h.id > $1 ORDER BY h.id LIMIT $2",
             after,
         ),
+        SealedColumn::LinkAhead => {
+            let (user, person) = match after {
+                Some(Place::LinkAhead(user, person)) => {
+                    (user.0.as_bytes().to_vec(), person.0.as_bytes().to_vec())
+                }
+                _ => (Vec::new(), Vec::new()),
+            };
+            sqlx::query(
+                "SELECT u.id AS k, l.person, l.ahead AS sealed
+                 FROM links l JOIN users u ON u.number = l.user
+                 WHERE (u.id, l.person) > ($1, $2) AND l.ahead IS NOT NULL
+                 ORDER BY u.id, l.person LIMIT $3",
+            )
+            .bind(user)
+            .bind(person)
+        }
     };
     let sql = sql.bind(row::limit(limit));
     let rows = sql.fetch_all(pool).await.map_err(outage)?;
@@ -199,10 +215,16 @@ pub(in crate::store) async fn reseal(
         Place::HeldValues { id, .. } => {
             sqlx::query("UPDATE held SET sealed = $3 WHERE id = $1 AND sealed = $2").bind(*id)
         }
+        Place::LinkAhead(id, _) => user(
+            r#"UPDATE links SET ahead = $3
+             WHERE "user" = (SELECT number FROM users WHERE id = $1) AND ahead = $2 AND person = $4"#,
+            &id.0,
+        ),
     };
     let sql = sql.bind(cell.sealed.0.as_slice()).bind(sealed.0.as_slice());
     let sql = match &cell.place {
         Place::WebhookSecret(_, id) => sql.bind(id.as_str()),
+        Place::LinkAhead(_, person) => sql.bind(person.0.as_bytes().as_slice()),
         _ => sql,
     };
     // What a lost key opened must not outlive the rotation in the log.

@@ -8,7 +8,7 @@ use sqlx::{
 use super::outage;
 use crate::store::Error;
 
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (
         1,
         "store",
@@ -23,6 +23,11 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
         3,
         "audit_pass",
         include_str!("../../../migrations/sqlite/0003_audit_pass.sql"),
+    ),
+    (
+        4,
+        "write_ahead",
+        include_str!("../../../migrations/sqlite/0004_write_ahead.sql"),
     ),
 ];
 

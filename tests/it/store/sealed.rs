@@ -1,7 +1,7 @@
 //! Sealed cells by their places.
 
 use tribelink::store::{Change, Place, Purpose, Sealed, SealedCell, SealedColumn, Tokens};
-use tribelink_plan::rule::Rule;
+use tribelink_plan::{link::LinkState, rule::Rule};
 
 use super::{
     fixture::Fixture,
@@ -41,6 +41,8 @@ async fn fill(store: &Fixture) {
             Change::AddAudit(Box::new(sample::audit("a", 1, Some(5), 1))),
             Change::AddAudit(Box::new(sample::audit("b", 3, None, 2))),
             Change::PutHeld(Box::new(sample::held("a", 2, 6, Rule::R16))),
+            Change::PutLink(Box::new(sample::link("a", 2, 6, LinkState::Linked))),
+            Change::PutLink(Box::new(sample::link("a", 2, 7, LinkState::Linked))),
             Change::PutAnswered {
                 key_hash: [8; 32],
                 answered: answered(200),
@@ -132,6 +134,13 @@ pub(super) async fn every_sealed_cell_is_listed_by_its_place(store: &Fixture) {
     assert_eq!(
         listed(SealedColumn::AnswerBody).await,
         [(Place::AnswerBody([8; 32]), sealed("the body"))]
+    );
+    assert_eq!(
+        listed(SealedColumn::LinkAhead).await,
+        [(
+            Place::LinkAhead(user_id(2), person_id(6)),
+            sealed("what comes")
+        )]
     );
 }
 

@@ -442,6 +442,7 @@ fn full_link(number: u128) -> LinkRow {
         .map(|part| format!("{:032x}", noise(number + (part << 70))))
         .collect();
     LinkRow {
+        ahead: None,
         environment: environment_id("a"),
         user: user_id(1),
         person: PersonId(Uuid::from_u128(noise(number))),
