@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     hands::{Card, text},
+    rules_fields::apart,
     world::{Mailbox, Setup, World},
 };
 
@@ -154,6 +155,33 @@ async fn a_write_to_tribe_whose_answer_is_lost_comes_out_right() {
         let contact = world.contact_by_id(&mailbox, &id).await.unwrap();
         assert_eq!(contact["jobTitle"], cut);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_write_without_an_answer_lost_is_in_the_audit() {
+    let (mut world, mailbox, _, card, id) = one(&[]).await;
+    let cut = json!({
+        "match": {"method": "PATCH", "path": "/v1.0/me/contacts/*"}, "then": {"cut": "after"}, "count": 1,
+    });
+    world.fault(cut).await;
+    let (tribe, outlook) = (json!({"FirstName": "Tess"}), json!({"givenName": "Olaf"}));
+    apart(&mut world, &mailbox, &card, &id, tribe, outlook).await;
+    world.shows(&mailbox, &id, "givenName", json!("Tess")).await;
+    world
+        .eventually("the loss is told", async || {
+            let lines = world.audit(&card).await;
+            let found = lines
+                .into_iter()
+                .find(|line| line["rule"] == "R6" && line["fields"][0]["lost"] == "Olaf");
+            found
+        })
+        .await;
+    world.quiet().await;
+    let patches = world
+        .calls()
+        .into_iter()
+        .filter(|call| call.method == "PATCH" && call.path.contains("/v1.0/me/contacts/"));
+    assert_eq!(patches.count(), 1, "found, not written again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

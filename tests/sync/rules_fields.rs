@@ -78,7 +78,7 @@ async fn r2_r3_write_just_the_changed_fields() {
 }
 
 /// Both sides edited while the service is stopped, so that one look sees both.
-async fn apart(
+pub(crate) async fn apart(
     world: &mut World,
     mailbox: &Mailbox,
     card: &Card,

@@ -51,12 +51,14 @@ impl Job<'_> {
         let mut weighed = 0;
         let mut waits_ms = Vec::new();
         let mut writes = Vec::new();
+        let mut tried = 0;
         for case in cases.iter_mut() {
             let known = changes.len();
             changes.append(&mut case.changes);
             weighed += u64::from(self.record_plan(case, &mut changes)?);
             self.record_copies(case, &mut changes);
             self.record_end(case, &mut changes);
+            tried += u64::from(!is_only_intended(case));
             if let Some(since_ms) = case.since_ms
                 && meter::tells_of_a_write(&changes[known..])
             {
@@ -79,7 +81,7 @@ impl Job<'_> {
         if self.user.state == UserState::FirstSync
             && let Some((done, total)) = self.user.progress
         {
-            let done = (done + cases.len() as u64).min(total);
+            let done = (done + tried).min(total);
             self.user.progress = Some((done, total));
             changes.push(Change::SetProgress {
                 id: self.user.id,
@@ -352,4 +354,12 @@ impl Job<'_> {
             .undo
             .map(|_| self.engine.ports.vault.as_ref())
     }
+}
+
+/// Whether a create is still to come: the first sync, which alone knows whom the mailbox holds already
+/// (R13), does not end before it.
+fn is_only_intended(case: &Case) -> bool {
+    let waits = matches!(case.end, Some(End::Again(_) | End::PutOff));
+    let state = case.row.as_ref().map(|row| row.link.state);
+    waits && matches!(state, None | Some(LinkState::Intent))
 }
