@@ -7,7 +7,8 @@
 //! - [`batch`]: `$batch` bodies and answers (pure).
 //! - [`client`]: the trait over a transport. [`sign_in`]: OAuth at Microsoft.
 //! - [`id_token`]: who signed in, checked against the issuer's keys. [`openid`]: any issuer.
-//! - [`notice`]: notifications and lifecycle events as they arrive (pure).
+//! - [`notice`]: notifications and lifecycle events as they arrive (pure). [`rich`]: the content that
+//!   they may carry, sealed for a certificate of this service.
 
 pub mod batch;
 pub mod client;
@@ -16,6 +17,7 @@ pub mod notice;
 pub mod openid;
 pub mod port;
 pub mod query;
+pub mod rich;
 pub mod sign_in;
 pub mod wire;
 
