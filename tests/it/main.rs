@@ -26,6 +26,7 @@ mod api_access;
 mod api_care;
 mod api_consent;
 mod api_docs;
+mod api_events;
 mod api_hints;
 mod api_session;
 mod api_users;
