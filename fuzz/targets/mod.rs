@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tribelink::{
     clock::Clock,
-    graph::{batch, id_token::Keys, notice, query as graph_query, wire as graph_wire},
+    graph::{batch, id_token::Keys, notice, query as graph_query, rich, wire as graph_wire},
     remote::{
         Observer, Origin, Remote, Request, Response, Transport, TransportError, answer,
         json as strange,
@@ -117,6 +117,16 @@ fn no_clearing<'r>(row: &Value, mut readings: impl Iterator<Item = &'r Reading>)
     }
 }
 
+/// Made once: it takes a while.
+fn opener() -> Option<&'static rich::Opener> {
+    static OPENER: std::sync::OnceLock<Option<rich::Opener>> = std::sync::OnceLock::new();
+    let made = OPENER.get_or_init(|| {
+        let fresh = rich::make(0, 1, [0; 16]).ok()?;
+        rich::Opener::new(&fresh.private_key).ok()
+    });
+    made.as_ref()
+}
+
 /// Notifications and answers of Graph.
 pub(crate) fn graph_json(data: &[u8]) {
     if let Ok(items) = notice::notices(data) {
@@ -142,6 +152,15 @@ pub(crate) fn graph_json(data: &[u8]) {
     if let Ok((rows, _)) = graph_wire::list(&body) {
         for row in rows {
             let _ = graph_wire::contact(row, false);
+        }
+    }
+    // Content that nobody sealed for this service does not open.
+    let items = body["value"].as_array().into_iter().flatten();
+    for item in items.chain([&body]) {
+        if let (Some(content), Some(opener)) =
+            (rich::Encrypted::of(&item["encryptedContent"]), opener())
+        {
+            assert!(opener.open(&content).is_err(), "a strange content opened");
         }
     }
     if let Ok(answers) = batch::answers(&body, 20) {
@@ -189,7 +208,7 @@ impl Transport for Fixed {
     }
 }
 
-/// An id_token: whatever nobody signed is refused.
+/// An id_token or a validation token: whatever nobody signed is refused.
 pub(crate) fn jwt(data: &[u8]) {
     let Ok(token) = std::str::from_utf8(data) else {
         return;
@@ -210,6 +229,8 @@ pub(crate) fn jwt(data: &[u8]) {
         return;
     };
     let judged = runtime.block_on(keys.identity(token.trim_end(), "nonce"));
+    assert!(judged.is_err(), "a token that nobody signed was believed");
+    let judged = runtime.block_on(keys.publisher(token.trim_end()));
     assert!(judged.is_err(), "a token that nobody signed was believed");
 }
 

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 
 use super::{Api, Problem, session};
 use crate::{
@@ -45,14 +45,18 @@ pub async fn authenticate(
     if !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
     }
+    // A stranger's path may hold anything: what is logged of a refusal is the route's template.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let caller = match identify(&api, &mut request).await {
         Ok(caller) => caller,
         Err(problem) => {
             crate::telemetry::meter::denied();
+            refused("", &method, route, problem.status());
             return problem.into_response();
         }
     };
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let session = request.extensions().get::<Session>();
     let name = caller.as_ref().map(|caller| caller.name.clone());
     let name = name.or_else(|| session.map(|session| session.known_as.clone()));
@@ -61,12 +65,37 @@ pub async fn authenticate(
         request.extensions_mut().insert(caller);
     }
     let response = next.run(request).await;
+    if matches!(
+        response.status(),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+    ) {
+        refused(&name, &method, route, response.status());
+    }
     if !method.is_safe() {
         // Who did what and when (faults 4.20); paths hold ids alone.
         let status = response.status().as_u16();
         tracing::info!(caller = name, %method, path, status, "admin request");
     }
     response
+}
+
+/// The event of a request that was refused for who asks. Names nobody but a caller that is known.
+fn refused(caller: &str, method: &Method, route: &str, status: StatusCode) {
+    let status = status.as_u16();
+    tracing::warn!(event = "access_refused", caller, %method, route, status, "a request was refused");
+}
+
+/// The event of a sign-in that failed: which kind, and why in this service's own words. Who tried is
+/// not known, or is nobody's business.
+pub(super) fn sign_in_failed(kind: &'static str, why: &str, status: StatusCode) {
+    let status = status.as_u16();
+    tracing::warn!(
+        event = "sign_in_failed",
+        kind,
+        why,
+        status,
+        "a sign-in failed"
+    );
 }
 
 /// Who asks: by a token, else by the page's session, which is kept with the request. An employee's

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::{
     Api, Problem,
-    auth::Admin,
+    auth::{self, Admin},
     browser::{Answer, begin, cookies, message},
     consent::is_employee,
     extract::Params,
@@ -202,5 +202,11 @@ fn explain(failure: &Failure) -> Response {
             "The sign-in could not be finished for the moment. Open your link again in a minute.",
         ),
     };
+    // Tribe's own words stay out of the event.
+    let why = match failure {
+        Failure::Application(_) => "the application is refused at Tribe".to_owned(),
+        failure => failure.to_string(),
+    };
+    auth::sign_in_failed("connect", &why, status);
     message(status, "Not connected", text)
 }

@@ -9,7 +9,7 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 
 use super::{
-    Api,
+    Api, auth,
     browser::{Answer, begin, cookies, message, see_other},
     extract::Params,
     session,
@@ -145,5 +145,6 @@ fn explain(failure: &Failure) -> Response {
             "The sign-in could not be finished for the moment. Open your link again in a minute.",
         ),
     };
+    auth::sign_in_failed("consent", &failure.to_string(), status);
     message(status, "Not connected", text)
 }

@@ -172,6 +172,7 @@ pub async fn by_token(
     let known = auth::holder(&api.settings.tokens, wanted.token.0.expose_secret());
     let Some(caller) = known else {
         crate::telemetry::meter::denied();
+        auth::sign_in_failed("token", "no such token", StatusCode::UNAUTHORIZED);
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "this is no token of the admin API; ask your administrator for one",
@@ -277,6 +278,7 @@ fn with_cookie(mut response: Response, cookie: &Cookie) -> Response {
 }
 
 pub(super) fn explain(failure: Failure) -> Response {
+    let why = failure.to_string();
     let (status, text) = match failure {
         Failure::Off => (
             StatusCode::NOT_FOUND,
@@ -315,5 +317,6 @@ pub(super) fn explain(failure: Failure) -> Response {
             "The sign-in could not be finished for the moment. Try again in a minute.",
         ),
     };
+    auth::sign_in_failed("page", &why, status);
     message(status, "Not signed in", text)
 }

@@ -32,7 +32,7 @@ const KEEP_AT_MOST_MS: i64 = 3 * KEEP_MS;
 const AGAIN_MS: i64 = 60_000;
 
 /// Clocks may differ by this much.
-const LEEWAY_SECS: i64 = 300;
+pub(super) const LEEWAY_SECS: i64 = 300;
 
 /// The discovery document, as far as it counts.
 #[derive(Clone, Deserialize)]
@@ -55,11 +55,11 @@ struct Cache {
 /// The keys of one tenant, cached.
 pub struct Keys {
     discovery_url: Url,
-    tenant: String,
+    pub(super) tenant: String,
     client_id: String,
     remote: Remote,
     transport: Arc<dyn Transport>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     cache: Mutex<Cache>,
 }
@@ -77,7 +77,7 @@ struct Claims {
     email: Option<String>,
 }
 
-fn refused(what: &str) -> Error {
+pub(super) fn refused(what: &str) -> Error {
     Error::Rejected {
         status: 0,
         code: format!("id_token_{what}"),
@@ -191,7 +191,7 @@ impl Keys {
     }
 
     /// The key that a token names, which must be RS256, and the issuer that goes with it.
-    async fn key_of(&self, id_token: &str) -> Result<(DecodingKey, String), Error> {
+    pub(super) async fn key_of(&self, id_token: &str) -> Result<(DecodingKey, String), Error> {
         let header = jsonwebtoken::decode_header(id_token).map_err(|_| refused("form"))?;
         if header.alg != Algorithm::RS256 {
             return Err(refused("alg"));
@@ -200,7 +200,7 @@ impl Keys {
         self.key(&kid).await
     }
 
-    fn claims<T: DeserializeOwned + Clone>(
+    pub(super) fn claims<T: DeserializeOwned + Clone>(
         &self,
         id_token: &str,
         key: &DecodingKey,
@@ -335,7 +335,7 @@ fn check(
 }
 
 /// The GUID in an issuer's path.
-fn tenant_of(issuer: &str) -> Option<Uuid> {
+pub(super) fn tenant_of(issuer: &str) -> Option<Uuid> {
     let issuer = Url::parse(issuer).ok()?;
     issuer
         .path_segments()?

@@ -7,7 +7,8 @@
 //! - [`batch`]: `$batch` bodies and answers (pure).
 //! - [`client`]: the trait over a transport. [`sign_in`]: OAuth at Microsoft.
 //! - [`id_token`]: who signed in, checked against the issuer's keys. [`openid`]: any issuer.
-//! - [`notice`]: notifications and lifecycle events as they arrive (pure).
+//! - [`notice`]: notifications and lifecycle events as they arrive (pure). [`rich`]: the content that
+//!   they may carry, sealed for a certificate of this service. [`publisher`]: the token that comes with it.
 
 pub mod batch;
 pub mod client;
@@ -15,7 +16,9 @@ pub mod id_token;
 pub mod notice;
 pub mod openid;
 pub mod port;
+pub mod publisher;
 pub mod query;
+pub mod rich;
 pub mod sign_in;
 pub mod wire;
 

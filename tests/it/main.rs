@@ -13,6 +13,7 @@
 //! - [`metrics`]: what a running service exports, against its catalogue and its documentation.
 //! - [`service`]: a running service for those that need one.
 //! - [`traces`]: what a collector gets.
+//! - `rich`: the content of rich notifications, as the sandbox seals it.
 //! - `reliability`: the page on reliability names tests that exist.
 //! - [`store`]: one contract suite over every store.
 
@@ -26,6 +27,7 @@ mod api_access;
 mod api_care;
 mod api_consent;
 mod api_docs;
+mod api_events;
 mod api_hints;
 mod api_session;
 mod api_users;
@@ -48,6 +50,7 @@ mod keys;
 mod metrics;
 mod page;
 mod reliability;
+mod rich;
 mod service;
 mod store;
 mod traces;
