@@ -56,6 +56,8 @@ pub(crate) struct Model {
     pub(crate) has_newcomers: bool,
     /// An organisation has another name.
     pub(crate) renamed: bool,
+    /// A subscription went without a word.
+    pub(crate) vanished: bool,
     /// Somebody was disconnected with all its links forgotten: bases are gone.
     pub(crate) unbased: bool,
     counter: u32,

@@ -131,6 +131,7 @@ async fn one(script: &Script, strikes: &Strikes) -> Outcome {
     // What waits for a sweep is found by a resync.
     let waits = script.setup.is_sweepless() && model.waits_for_a_sweep();
     if wrong.is_empty() && !waits {
+        model.vanished = false;
         wrong.extend(resync(&mut world, &model, script).await);
     }
     calm::count_rules(&world, &model).await;

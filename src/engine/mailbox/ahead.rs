@@ -111,7 +111,8 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// The contact that has to be read before what is unrecorded can be judged.
+    /// The contact that has to be read before what is unrecorded can be judged; a listing of this job
+    /// may be older than the write.
     pub(super) fn unjudged(&self, case: &Case) -> Option<ContactId> {
         let unseen = case.unrecorded.is_some() && matches!(case.outlook, Outlook::Unread);
         unseen.then(|| case.contact_id().cloned()).flatten()

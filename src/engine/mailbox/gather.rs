@@ -108,10 +108,7 @@ impl Job<'_> {
                 return Ok(None);
             }
             if let Some(id) = self.unjudged(case) {
-                match self.listed(&id) {
-                    Some(contact) => case.outlook = Outlook::Listed(Box::new(contact)),
-                    None => return Ok(Some(Wanted::Contact(id))),
-                }
+                return Ok(Some(Wanted::Contact(id)));
             }
             self.recover(case).await?;
             if let Some(id) = unseen_sleeper(case) {

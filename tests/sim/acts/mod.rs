@@ -137,6 +137,7 @@ pub(crate) async fn perform(
     rng: &mut fastrand::Rng,
 ) {
     if act.is_fault() {
+        model.vanished |= act == Act::SubscriptionVanishes;
         return faults::strike(world, act, rng).await;
     }
     if act == Act::Night {

@@ -404,14 +404,15 @@ fn hold(field: Field, rule: Rule, tribe: Reading, outlook: Reading, draft: &mut 
 }
 
 /// Whether a verdict would send to Tribe what nobody typed: Outlook derives initials by itself where
-/// none were given, and anew when a name part changes (Graph reference 2.2). They stay in Outlook
-/// and go to Tribe once changed to something else.
+/// none were given, and anew when a name part changes (Graph reference 2.2). Where the link has no
+/// base yet nobody can tell whose they are, since they may be of a name that the contact no longer
+/// bears. They stay in Outlook and go to Tribe once changed to something else.
 fn verdict_invents(pair: Pair<'_>, field: Field, verdict: Verdict) -> bool {
     let Verdict::ToTribe { rule, .. } = verdict else {
         return false;
     };
     match rule {
-        Rule::R12a => field == Field::Initials && shows_derived_initials(pair),
+        Rule::R12a => field == Field::Initials,
         Rule::R3 => field == Field::Initials && derived_its_initials(pair),
         _ => false,
     }

@@ -209,6 +209,12 @@ fn r12a_never_sends_initials_that_outlook_derived() {
     let mut rebuilt = World::new(world.person().clone());
     rebuilt.stamped = vec![world.seen().clone()];
     assert_eq!(rebuilt.run().writes(), 0, "nobody typed them");
+    let mut renamed = World::new(world.person().clone());
+    renamed.tribe(Field::FirstName, "Piet");
+    renamed.stamped = vec![world.seen().clone()];
+    assert_eq!(renamed.run().tribe, [], "of a name that went");
+    assert_eq!(renamed.seen().given_name, value("Piet"));
+    renamed.assert_quiet();
     rebuilt.contact().initials = value("J.P.");
     rebuilt.run();
     assert_eq!(
