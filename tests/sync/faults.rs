@@ -170,10 +170,9 @@ async fn what_a_write_without_an_answer_lost_is_in_the_audit() {
     world
         .eventually("the loss is told", async || {
             let lines = world.audit(&card).await;
-            let found = lines
+            lines
                 .into_iter()
-                .find(|line| line["rule"] == "R6" && line["fields"][0]["lost"] == "Olaf");
-            found
+                .find(|line| line["rule"] == "R6" && line["fields"][0]["lost"] == "Olaf")
         })
         .await;
     world.quiet().await;

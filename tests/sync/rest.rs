@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
+use tribelink::store::{Change, Guard, NewHint, Source, Target};
 use tribelink_sandbox::calls::Entry;
 
 use crate::{
@@ -197,6 +198,59 @@ async fn a_subscription_whose_removal_nobody_told_is_found_gone_by_the_sweep() {
             let audit = world.get(&format!("/audit?person={person}&rule=R3")).await;
             (!audit["items"].as_array().unwrap().is_empty()).then_some(())
         })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_killed_between_a_removed_subscription_and_the_next_makes_the_next() {
+    let (mut world, mailbox, user, all) = some(1).await;
+    let id = world.store_user(&user).await;
+    let kept = world.store.subscriptions_of(id).await.unwrap();
+    world.stop().await;
+    world
+        .fault(json!({"hints": {"source": "graph", "drop": true}}))
+        .await;
+    let removed = json!({"mailbox": mailbox.address, "event": "subscriptionRemoved"});
+    world
+        .control(Method::POST, "/graph/lifecycle", Some(removed))
+        .await;
+    world.no_faults().await;
+    // As it was kept when the kill came: the event is there, the subscription is not.
+    let known = world.store.user(id).await.unwrap().unwrap();
+    let event = NewHint {
+        environment: known.environment,
+        user: Some(id),
+        target: Target::Lifecycle {
+            event: "subscriptionRemoved".to_owned(),
+            subscription: kept[0].id.clone(),
+        },
+        source: Source::Lifecycle,
+        received_ms: kept[0].created_ms,
+        not_before_ms: 0,
+        attempts: 0,
+    };
+    let left = vec![
+        Change::DropSubscription(kept[0].id.clone()),
+        Change::AddHints(vec![event]),
+    ];
+    world.store.commit(&Guard::None, left).await.unwrap();
+    world.serve().await;
+    world
+        .eventually("there is a new one", async || {
+            let all = world.store.subscriptions_of(id).await.unwrap();
+            (!all.is_empty()).then_some(())
+        })
+        .await;
+    let (card, contact) = &all[0];
+    world
+        .edit_outlook(&mailbox, contact, json!({"jobTitle": "Directeur"}))
+        .await;
+    world
+        .tribe_shows(
+            &card.relationship,
+            "FunctionOnBusinessCard",
+            json!("Directeur"),
+        )
         .await;
 }
 

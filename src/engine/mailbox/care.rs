@@ -237,8 +237,10 @@ impl Job<'_> {
                     .await?;
                 self.ensure_subscription(Look::WhenOld).await?;
             }
-            // `missed`, and whatever a later version says: look.
+            // `missed`, and whatever a later version says: look. One that is no longer known was dropped
+            // before this event's work was done: a job that ended in between may have left none.
             _ => {
+                self.ensure_subscription(Look::WhenOld).await?;
                 let delta = self.hint(Target::Delta, Source::Lifecycle);
                 self.held
                     .commit(vec![Change::AddHints(vec![delta])])
