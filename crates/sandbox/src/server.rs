@@ -106,7 +106,7 @@ impl Sandbox {
             options.public_url = format!("{scheme}://{addr}");
         }
         let clock: Arc<dyn Clock> = Arc::new(Machine);
-        let post = HttpPost::new(Arc::clone(&clock)).map_err(Error::Client)?;
+        let post = HttpPost::new().map_err(Error::Client)?;
         let sandbox = Self::in_process(options, clock, Arc::new(Machine), Arc::new(post));
         let (stop, stopped) = watch::channel(false);
         let ctx = Arc::clone(&sandbox.ctx);

@@ -1,9 +1,15 @@
 //! Subscriptions: handshakes, bounds, renewal, expiry, lifecycle events (Graph reference 4), over real HTTP.
 
+use std::collections::BTreeMap;
+
+use axum::{Router, extract::Query, routing::post};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::office::{Hand, Listener, Office};
+use crate::{
+    common::loopback,
+    office::{Hand, Listener, Office},
+};
 
 #[tokio::test]
 async fn both_urls_shake_hands_and_the_subscription_shows_all_its_properties() {
@@ -112,6 +118,31 @@ async fn a_failed_handshake_creates_nothing() {
         office.get("/subscriptions").await.expect(200)["value"],
         json!([])
     );
+}
+
+#[tokio::test]
+async fn whoever_moves_the_clock_makes_no_receiver_slow() {
+    let office = Office::start().await;
+    let listener = Listener::start().await;
+    let time = format!("{}/_sandbox/time", office.world.base);
+    // Answers at once, while half a minute passes by the sandbox's clock.
+    let shake = async move |Query(asked): Query<BTreeMap<String, String>>| {
+        let body = json!({"advance_ms": 30_000});
+        let moved = reqwest::Client::new().post(time).json(&body).send().await;
+        assert!(moved.expect("an answer").status().is_success());
+        asked["validationToken"].clone()
+    };
+    let socket = tokio::net::TcpListener::bind(loopback())
+        .await
+        .expect("a port");
+    let own = format!("http://{}/n", socket.local_addr().expect("its address"));
+    let routes = Router::new().route("/n", post(shake));
+    let serve = tokio::spawn(async move { axum::serve(socket, routes).await });
+    let made = office
+        .subscribe(&listener, json!({"notificationUrl": own}))
+        .await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    serve.abort();
 }
 
 #[tokio::test]
