@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    common::loopback,
+    common::{client, loopback},
     office::{Hand, Listener, Office},
 };
 
@@ -128,7 +128,7 @@ async fn whoever_moves_the_clock_makes_no_receiver_slow() {
     // Answers at once, while half a minute passes by the sandbox's clock.
     let shake = async move |Query(asked): Query<BTreeMap<String, String>>| {
         let body = json!({"advance_ms": 30_000});
-        let moved = reqwest::Client::new().post(time).json(&body).send().await;
+        let moved = client().post(&time).json(&body).send().await;
         assert!(moved.expect("an answer").status().is_success());
         asked["validationToken"].clone()
     };
