@@ -3,8 +3,9 @@
 //! # Map
 //! - here: the order of work, and calls to Graph with the user's token.
 //! - [`pass`]: a bunch of hints becomes cases. [`case`]: one person in a pass.
-//! - [`gather`]: reads what the planner lacks; [`people`]: Tribe's side of it. [`ahead`]: what
-//!   is about to be written, and what a lost pass left of that. [`execute`]: does what the plan says. [`record`]: keeps what came of it. [`brake`]: counts before a large pass.
+//! - [`gather`]: reads what the planner lacks; [`people`]: Tribe's side of it.
+//! - [`ahead`]: what is about to be written, and what a lost pass left of that. [`execute`]: does
+//!   what the plan says. [`record`]: keeps what came of it. [`brake`]: counts before a large pass.
 //! - [`listing`]: the whole mailbox, with stamps. [`delta`]: what changed since the cursor.
 //! - [`begin`]: first sync, resync, sweep. [`preview`]: what the first sync would do.
 //! - [`care`]: subscription and chores. [`undo`]: what goes back. [`shadow`]: what would be done.

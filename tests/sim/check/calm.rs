@@ -44,7 +44,7 @@ pub(crate) async fn judge(world: &World, model: &Model, script: &Script) -> Vec<
             )
             .await;
         }
-        // One that went without a word is missed by a sweep, or by a resync.
+        // One that went without a word is found gone by a sweep, or by a resync.
         if !(model.vanished && script.setup.is_sweepless()) {
             judge_subscription(world, &sight, (n, user), &mut wrong).await;
         }

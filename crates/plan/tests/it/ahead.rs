@@ -13,8 +13,8 @@ use tribelink_plan::{
 };
 
 use crate::{
+    emails::{A, B, P, X},
     model::{Done, World, losses, value},
-    slots::{A, B, P, X},
 };
 
 /// Plans, writes where told, and loses the record.
@@ -59,7 +59,7 @@ fn recovers(world: &mut World, ahead: WriteAhead) -> (Outcome, Vec<Decision>) {
     (outcome, written)
 }
 
-fn one_of(plan: &Plan) -> bool {
+fn updates(plan: &Plan) -> bool {
     matches!(plan.next, Next::Update(_))
 }
 
@@ -215,7 +215,7 @@ proptest! {
                 recovers(&mut world, ahead);
                 world.pass_time();
             }
-            if one_of(&world.plan()) {
+            if updates(&world.plan()) {
                 pending = Some(dies(&mut world, *taken));
             }
         }

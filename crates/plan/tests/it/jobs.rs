@@ -10,8 +10,8 @@ use tribelink_plan::{
 };
 use uuid::Uuid;
 
+use crate::emails::{A, B, P, X, in_tribe};
 use crate::model::{Fault, World, losses, relationship, value};
-use crate::slots::{A, B, P, X, in_tribe};
 
 /// A second job: the first is left behind.
 fn changes_jobs(world: &mut World, kind: Kind) {

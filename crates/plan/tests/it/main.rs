@@ -5,6 +5,7 @@
 
 mod ahead;
 mod edits;
+mod emails;
 mod explain;
 mod jobs;
 mod merge_table;
