@@ -184,6 +184,25 @@ async fn what_a_write_without_an_answer_lost_is_in_the_audit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_emptied_without_an_answer_counts_once_for_the_brake() {
+    for cut in ["after", "before"] {
+        let (world, mailbox, user, card, id) = one(&[]).await;
+        let rule = json!({
+            "match": {"method": "PATCH", "path": "/v1.0/me/contacts/*"}, "then": {"cut": cut}, "count": 1,
+        });
+        world.fault(rule).await;
+        world
+            .edit_tribe(&card.person, json!({"FirstName": null}))
+            .await;
+        world.shows(&mailbox, &id, "givenName", Value::Null).await;
+        world.quiet().await;
+        let user = world.store_user(&user).await;
+        let count = world.store.brake_count(user, 0).await.unwrap();
+        assert_eq!(count, 1, "{cut}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_contact_changed_between_read_and_write_is_read_again() {
     let (world, mailbox, _, card, id) = one(&[]).await;
     let rule = json!({"match": {"method": "PATCH", "path": "/v1.0/me/contacts/*"}, "then": {"status": 412}, "count": 1});

@@ -135,14 +135,24 @@ impl Job<'_> {
             case.contact(),
             self.lens(&fingerprints),
         );
+        let update = ahead.writes.into_update();
         let written = Written {
-            update: &ahead.writes.into_update(),
+            update: &update,
             outcome: &outcome,
             read: None,
             cause: ahead.cause,
             note: ahead.note.as_deref(),
         };
         let (settled, mut changes) = self.record_writes(case, &row, written)?;
+        let taken =
+            outcome.tribe.contains(&true) || update.patch.is_some() && !outcome.patch_failed;
+        if update.empties && taken && !self.lifted {
+            changes.push(Change::CountBrake {
+                user: self.user.id,
+                at_ms: self.engine.now(),
+                count: 1,
+            });
+        }
         row.link = settled.link;
         row.ahead = None;
         row.changed_ms = self.engine.now();

@@ -116,7 +116,8 @@ impl Job<'_> {
             }
             Next::Update(update) => {
                 self.record_update(case, &update, changes)?;
-                Ok(update.empties)
+                // What nobody knows yet counts once it is known.
+                Ok(update.empties && !case.unknown)
             }
         }
     }

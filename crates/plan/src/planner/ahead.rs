@@ -35,6 +35,7 @@ pub struct WriteAhead {
     moves: Vec<Move>,
     mapping: NewMapping,
     expected: BTreeMap<Field, Mark>,
+    empties: bool,
     wakes: bool,
     more: bool,
     /// The etag of the contact that the plan was made from.
@@ -64,6 +65,7 @@ impl WriteAhead {
             moves: update.moves.clone(),
             mapping: update.mapping,
             expected: update.expected.clone(),
+            empties: update.empties,
             wakes: update.wakes,
             more: update.more,
             read: read.cloned(),
@@ -82,7 +84,7 @@ impl WriteAhead {
             moves: self.moves,
             mapping: self.mapping,
             expected: self.expected,
-            empties: false,
+            empties: self.empties,
             wakes: self.wakes,
             more: self.more,
         }
