@@ -16,6 +16,8 @@ MAILBOXES = 60
 PEOPLE = 4 * MAILBOXES
 LATENCY_MS = 50
 SETTINGS = {
+    # The sandboxes of the environments stand on this machine.
+    "SERVER__PRIVATE_NETWORKS": "127.0.0.0/8",
     "WORKER__MAILBOXES": "10",
     # The hints alone are measured.
     "SYNC__DELTA_INTERVAL": "2h",
