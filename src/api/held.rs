@@ -217,7 +217,7 @@ pub(super) fn look_at(
     Change::AddHints(vec![NewHint {
         environment: environment.clone(),
         user: Some(user),
-        target: person.map_or(Target::Resync, |id| Target::Person { id }),
+        target: person.map_or(Target::Resync, |id| Target::Person { id, read: None }),
         source: Source::Person,
         received_ms: now,
         not_before_ms: now,

@@ -5,8 +5,8 @@
 //! the planner, does what it says, and records. Neither makes a choice of its own.
 //!
 //! # Map
-//! - here: [`Engine`], its ports and settings. [`schedule`]: which lane runs when. `share` (pure):
-//!   which replica begins with what. [`replicas`]: who lives.
+//! - here: [`Engine`], its ports and settings. [`schedule`]: which lane runs when. `queue` (pure):
+//!   whose turn it is. `share` (pure): which replica begins with what. [`replicas`]: who lives.
 //! - [`lease`]: the right to work on a lane, kept alive and checked before every write.
 //! - [`people`]: cards that the environment worker read, passed on in memory. [`folders`]: the
 //!   contact folders of each mailbox, as last read. [`roll`]: every person with its relationships,
@@ -24,6 +24,7 @@ pub mod folders;
 pub mod lease;
 pub mod mailbox;
 pub mod people;
+mod queue;
 pub mod replicas;
 pub mod retry;
 pub mod roll;
@@ -148,7 +149,7 @@ impl Engine {
     pub fn new(ports: Ports, settings: Settings, scheduler: Arc<schedule::Scheduler>) -> Engine {
         let holder = crate::random::token(ports.random.as_ref());
         Engine {
-            people: people::SharedPeople::default(),
+            people: people::SharedPeople::new(process(ports.random.as_ref())),
             folders: folders::KnownFolders::default(),
             scheduler,
             ports,
@@ -201,6 +202,13 @@ impl Engine {
             organization,
         })
     }
+}
+
+/// A number that no other process is likely to draw.
+fn process(random: &dyn Random) -> u64 {
+    let mut bytes = [0; 8];
+    random.fill(&mut bytes);
+    u64::from_le_bytes(bytes)
 }
 
 /// A duration in whole milliseconds.

@@ -3,7 +3,8 @@
 //! A hint wakes its lane at once. Underneath, the store is asked for due lanes whenever the next
 //! one falls due, and every few seconds in case another replica left something: nothing waits on a
 //! timer, and nothing depends on being woken. Where several replicas live, each begins with the lanes
-//! that are its own, and with another's once they have waited.
+//! that are its own, and with another's once they have waited. Mailboxes take turns: where more have
+//! something to do than may run at once, one that goes on and on lines up anew after each pass.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,6 +22,7 @@ use super::{
     Engine, Error, environment,
     lease::Held,
     mailbox,
+    queue::Queue,
     share::{Share, Waiting},
 };
 use crate::{ports::Wake, remote, store, store::Lane, telemetry::meter};
@@ -34,7 +36,7 @@ const LANES: usize = 1_000;
 /// How long a lane rests after a job that failed as a whole.
 const REST_MS: i64 = 1_000;
 
-/// Which lanes were woken, run, rest.
+/// Which lanes wait for their turn, run, rest.
 #[derive(Default)]
 pub struct Scheduler {
     state: Mutex<State>,
@@ -43,13 +45,47 @@ pub struct Scheduler {
 
 #[derive(Default)]
 struct State {
-    woken: BTreeSet<Lane>,
+    environments: Queue,
+    mailboxes: Queue,
     running: BTreeSet<Lane>,
+    mailboxes_running: usize,
+    /// Woken while they ran.
+    again: BTreeSet<Lane>,
     resting: BTreeMap<Lane, i64>,
     failures: BTreeMap<Lane, u32>,
     setbacks: BTreeMap<Lane, u32>,
     stopped: BTreeSet<UserId>,
     share: Share,
+}
+
+impl State {
+    /// Lines up. The job of a lane that runs looks once more before it ends, and its lane is looked at
+    /// after that, too.
+    fn push(&mut self, lane: Lane) {
+        if self.running.contains(&lane) {
+            self.again.insert(lane);
+        } else {
+            match lane {
+                Lane::Environment(_) => self.environments.push(lane),
+                Lane::Mailbox(_) => self.mailboxes.push(lane),
+            }
+        }
+    }
+
+    /// The next lane that may run, of so many mailboxes at most; it counts as running from now on.
+    fn next(&mut self, now_ms: i64, mailboxes: usize) -> Option<Lane> {
+        loop {
+            let has_room = self.mailboxes_running < mailboxes;
+            let mailbox = || has_room.then(|| self.mailboxes.pop()).flatten();
+            let lane = self.environments.pop().or_else(mailbox)?;
+            // A resting lane is due again by itself.
+            if self.resting.get(&lane).is_none_or(|until| *until <= now_ms) {
+                self.mailboxes_running += usize::from(matches!(lane, Lane::Mailbox(_)));
+                self.running.insert(lane.clone());
+                return Some(lane);
+            }
+        }
+    }
 }
 
 impl Scheduler {
@@ -73,6 +109,11 @@ impl Scheduler {
         self.state().stopped.contains(&user)
     }
 
+    /// Whether others wait for the turn of a mailbox that runs.
+    pub(crate) fn is_crowded(&self) -> bool {
+        !self.state().mailboxes.is_empty()
+    }
+
     /// A lane's chores were put off once more; answers how often they were before.
     pub(crate) fn setback(&self, lane: &Lane) -> u32 {
         let mut state = self.state();
@@ -91,7 +132,11 @@ impl Scheduler {
         let mut state = self.state();
         state.running.remove(lane);
         if let Lane::Mailbox(user) = lane {
+            state.mailboxes_running -= 1;
             state.stopped.remove(user);
+        }
+        if state.again.remove(lane) {
+            state.push(lane.clone());
         }
         if outcome.is_ok() {
             state.failures.remove(lane);
@@ -110,7 +155,11 @@ impl Scheduler {
 impl Wake for Scheduler {
     fn lane(&self, lane: &Lane) {
         let mut state = self.state();
-        state.woken.insert(lane.clone());
+        // The owner of another's lane was called by the store, and is looked after by a look at what
+        // is due.
+        if state.share.owns(lane) || state.running.contains(lane) {
+            state.push(lane.clone());
+        }
         drop(state);
         self.bell.notify_one();
     }
@@ -133,23 +182,26 @@ impl Engine {
         let mut beating = std::pin::pin!(self.beat_on());
         while !cancelled.is_cancelled() {
             let now = self.now();
-            let (mut lanes, share) = {
+            let share = {
                 let mut state = self.scheduler.state();
                 // Whoever has rested is asked of the store again, like everybody else.
                 state.resting.retain(|_, until| *until > now);
-                let mut woken = std::mem::take(&mut state.woken);
-                // The owner of another's lane was called by the store, and is looked after below.
-                woken.retain(|lane| state.share.owns(lane) || state.running.contains(lane));
-                (woken, state.share.clone())
+                state.share.clone()
             };
             let looks = now >= look_at_ms;
             if looks {
                 match self.ports.store.due_lanes(now, LANES).await {
-                    Ok(due) => lanes.extend(waiting.choose(due, &share, now)),
+                    Ok(due) => {
+                        let mut state = self.scheduler.state();
+                        for lane in waiting.choose(due, &share, now) {
+                            state.push(lane);
+                        }
+                    }
                     Err(error) => tracing::warn!(%error, "cannot ask for due work; trying again"),
                 }
             }
-            for lane in lanes {
+            let next = || self.scheduler.state().next(now, self.settings.mailboxes);
+            for lane in std::iter::from_fn(next) {
                 self.start(lane, &mut jobs, &cancelled);
             }
             let next_ms = self.now() + self.wait_ms(self.now()).await;
@@ -198,23 +250,6 @@ impl Engine {
     }
 
     fn start(self: &Arc<Self>, lane: Lane, jobs: &mut JoinSet<()>, cancelled: &CancellationToken) {
-        let now = self.now();
-        let mut state = self.scheduler.state();
-        if state.running.contains(&lane)
-            || state.resting.get(&lane).is_some_and(|until| now < *until)
-        {
-            // Its job looks once more before it ends; a resting lane is due again by itself.
-            if state.running.contains(&lane) {
-                state.woken.insert(lane);
-            }
-            return;
-        }
-        if matches!(lane, Lane::Mailbox(_)) && state.running.len() >= self.settings.mailboxes {
-            state.woken.insert(lane);
-            return;
-        }
-        state.running.insert(lane.clone());
-        drop(state);
         let engine = Arc::clone(self);
         let cancelled = cancelled.clone();
         jobs.spawn(async move {
@@ -253,10 +288,11 @@ impl Engine {
         outcome
     }
 
-    /// Whether nothing is woken, running or resting: for tests and the demonstration.
+    /// Whether nothing waits, runs or rests: for tests and the demonstration.
     pub fn is_idle(&self) -> bool {
         let state = self.scheduler.state();
-        state.woken.is_empty() && state.running.is_empty() && state.resting.is_empty()
+        let waits = !state.environments.is_empty() || !state.mailboxes.is_empty();
+        !waits && state.running.is_empty() && state.resting.is_empty()
     }
 }
 

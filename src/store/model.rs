@@ -42,6 +42,16 @@ pub struct Lease {
     pub until_ms: i64,
 }
 
+/// One bulk reading of Tribe by an environment worker. Within one process a later one has a higher
+/// number; of two processes' readings nobody can tell which was first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReadId {
+    /// Drawn by each process when it starts.
+    pub process: u64,
+    /// Counted up by it.
+    pub number: u64,
+}
+
 /// What a hint points at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "at")]
@@ -57,6 +67,9 @@ pub enum Target {
     Person {
         /// Its id.
         id: PersonId,
+        /// Which reading of Tribe led to it; none where nobody read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        read: Option<ReadId>,
     },
     /// A contact of the lane's mailbox; the etag where the notification gave one.
     Contact {

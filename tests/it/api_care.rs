@@ -182,7 +182,13 @@ async fn a_decision_is_stored_with_a_hint_and_made_once() {
     );
     let hints = app.hints(user).await;
     assert_eq!(hints.len(), before + 1);
-    assert_eq!(hints[before].hint.target, Target::Person { id: person(5) });
+    assert_eq!(
+        hints[before].hint.target,
+        Target::Person {
+            id: person(5),
+            read: None
+        }
+    );
     assert_eq!(hints[before].hint.source, Source::Person);
     app.post("/api/v1/held/999/accept", json!({})).await.is(404);
     app.post("/api/v1/held/x/accept", json!({})).await.is(404);
@@ -231,7 +237,13 @@ async fn a_parked_item_is_tried_again() {
         .collect();
     assert_eq!(
         targets[before..],
-        [Target::Person { id: person(5) }, Target::Resync]
+        [
+            Target::Person {
+                id: person(5),
+                read: None
+            },
+            Target::Resync
+        ]
     );
 }
 

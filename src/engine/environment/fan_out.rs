@@ -11,7 +11,7 @@ use tribelink_plan::{
 use uuid::Uuid;
 
 use super::{Error, Job};
-use crate::store::{Hint, Lane, NewHint, Source, Target, User, UserState};
+use crate::store::{Hint, Lane, NewHint, ReadId, Source, Target, User, UserState};
 
 /// Hints for mailboxes, and the lanes to wake.
 #[derive(Default)]
@@ -33,6 +33,14 @@ pub(super) fn keeps_hints(state: UserState) -> bool {
     )
 }
 
+/// What the mailboxes' hints come from.
+pub(super) struct Origin {
+    pub(super) source: Source,
+    /// The reading that brought the people.
+    pub(super) read: ReadId,
+    pub(super) received: Received,
+}
+
 /// When the hints that led to each person were received.
 pub(super) struct Received {
     people: BTreeMap<PersonId, i64>,
@@ -47,7 +55,7 @@ impl Received {
         for hint in hints {
             let id = match &hint.hint.target {
                 Target::Entity { id, .. } => *id,
-                Target::Person { id } => id.0,
+                Target::Person { id, .. } => id.0,
                 _ => continue,
             };
             let at_ms = by_id.entry(id).or_insert(hint.hint.received_ms);
@@ -81,8 +89,7 @@ impl Job<'_> {
         &self,
         people: &[Person],
         absent: &[PersonId],
-        source: Source,
-        received: &Received,
+        origin: &Origin,
     ) -> Result<FanOut, Error> {
         let environment = &self.land.environment.id;
         let store = &self.engine.ports.store;
@@ -125,9 +132,12 @@ impl Job<'_> {
             fan_out.hints.push(NewHint {
                 environment: environment.clone(),
                 user: Some(user),
-                target: Target::Person { id: person },
-                source,
-                received_ms: received.of(person),
+                target: Target::Person {
+                    id: person,
+                    read: Some(origin.read),
+                },
+                source: origin.source,
+                received_ms: origin.received.of(person),
                 not_before_ms: now,
                 attempts: 0,
             });

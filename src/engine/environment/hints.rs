@@ -8,7 +8,10 @@ use tribelink_plan::{
 };
 use uuid::Uuid;
 
-use super::{Error, Job, fan_out::Received};
+use super::{
+    Error, Job,
+    fan_out::{Origin, Received},
+};
 use crate::{
     crash,
     store::{Change, Hint, NewHint, Source, Target},
@@ -41,7 +44,7 @@ impl Job<'_> {
                 Target::Entity { id, kind: None } => {
                     sorted.unknown.insert(*id);
                 }
-                Target::Person { id } => {
+                Target::Person { id, .. } => {
                     sorted.people.insert(*id);
                 }
                 Target::Sweep => sorted.sweep = true,
@@ -90,17 +93,20 @@ impl Job<'_> {
             .filter(|id| !people.contains_key(id))
             .collect();
         let people: Vec<Person> = people.into_values().collect();
-        self.engine
-            .people
-            .put(&self.land.environment.id, &people, started);
+        let environment = &self.land.environment.id;
+        let read = self.engine.people.put(environment, &people, started);
 
         crash::point("people-read");
         let source = hints
             .first()
             .map_or(Source::Engine, |hint| hint.hint.source);
         let now = self.engine.now();
-        let received = Received::new(hints, &people, now);
-        let mut fan_out = self.fan_out(&people, &absent, source, &received).await?;
+        let origin = Origin {
+            source,
+            read,
+            received: Received::new(hints, &people, now),
+        };
+        let mut fan_out = self.fan_out(&people, &absent, &origin).await?;
         let follow_up = |target| NewHint {
             environment: self.land.environment.id.clone(),
             user: None,

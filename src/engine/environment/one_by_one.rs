@@ -75,7 +75,7 @@ impl Job<'_> {
     async fn parked(&self, hint: &Hint, reason: &str) -> Result<Vec<Change>, Error> {
         let environment = &self.land.environment.id;
         let id = match &hint.hint.target {
-            Target::Person { id } => Some(id.0),
+            Target::Person { id, .. } => Some(id.0),
             Target::Entity { id, .. } => Some(*id),
             _ => None,
         };

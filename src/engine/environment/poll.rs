@@ -44,7 +44,7 @@ impl Job<'_> {
         let hint = |id| NewHint {
             environment: self.land.environment.id.clone(),
             user: None,
-            target: Target::Person { id },
+            target: Target::Person { id, read: None },
             source: Source::Poll,
             received_ms: now,
             not_before_ms: now,

@@ -94,7 +94,7 @@ impl Job<'_> {
         };
         let mut hints: Vec<NewHint> = look
             .into_iter()
-            .map(|id| hint(Target::Person { id }))
+            .map(|id| hint(Target::Person { id, read: None }))
             .collect();
         hints.push(hint(Target::Sweep));
         self.held.commit(vec![Change::AddHints(hints)]).await?;

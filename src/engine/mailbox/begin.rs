@@ -49,7 +49,7 @@ impl Job<'_> {
         crash::point("everybody-listed");
         let hints: Vec<NewHint> = people
             .into_iter()
-            .map(|id| self.hint(Target::Person { id }, Source::Person))
+            .map(|id| self.hint(Target::Person { id, read: None }, Source::Person))
             .collect();
         let mut changes = vec![Change::AddHints(hints), Change::DropHints(answered)];
         if self.user.state == crate::store::UserState::FirstSync {
@@ -110,7 +110,9 @@ impl Job<'_> {
         }
         if let Some(listing) = &self.listing {
             let strangers = listing.people().filter(|person| !known.contains(person));
-            hints.extend(strangers.map(|id| self.hint(Target::Person { id }, Source::Sweep)));
+            hints.extend(
+                strangers.map(|id| self.hint(Target::Person { id, read: None }, Source::Sweep)),
+            );
         }
         self.held
             .commit(vec![

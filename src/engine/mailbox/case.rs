@@ -19,6 +19,7 @@ use tribelink_plan::{
 
 use super::Job;
 use crate::{
+    engine::people::Behind,
     sealed::Ahead,
     store::{Held, LinkRow, Parked, Source},
 };
@@ -72,6 +73,8 @@ pub(super) struct Case {
     /// How often the eldest of them was tried.
     pub(super) attempts: u32,
     pub(super) source: Source,
+    /// The readings of Tribe that the hints come from.
+    pub(super) behind: Behind,
     /// Outlook is looked at though Tribe has nothing to say.
     pub(super) look_at_outlook: bool,
     /// A notification or a delta said that the contact went.
@@ -115,6 +118,7 @@ impl Case {
             since_ms: None,
             attempts: 0,
             source,
+            behind: Behind::default(),
             look_at_outlook: false,
             told_gone: false,
             row: None,

@@ -40,6 +40,7 @@ use tribelink_plan::{
 use super::{Engine, Error, Land, lease::Held, millis, retry};
 use crate::{
     activation::{self, tokens},
+    ports::Wake as _,
     remote,
     store::{Change, Hint, Target, User, UserState},
     vault::LinkFingerprints,
@@ -108,7 +109,7 @@ pub(super) async fn run(
         listing: None,
         folders: None,
     };
-    loop {
+    for round in 0_u64.. {
         job.step_allowed()?;
         job.user = store.user(id).await?.ok_or(Error::NoLane)?;
         let now = engine.now();
@@ -123,6 +124,10 @@ pub(super) async fn run(
         let chores = job.user.chores_due_ms <= now && job.user.state != UserState::Consented;
         if waiting.is_empty() && !chores {
             return job.first_sync_done().await;
+        }
+        if round > 0 && job.may_be_interrupted() && engine.scheduler.is_crowded() {
+            engine.scheduler.lane(&held.lease().lane);
+            return Ok(());
         }
         if job.user.throttled_until_ms > now {
             let until = job.user.throttled_until_ms;
@@ -143,9 +148,16 @@ pub(super) async fn run(
             Err(error) => return Err(error),
         }
     }
+    Ok(())
 }
 
 impl Job<'_> {
+    /// Whether whoever goes on later loses nothing: neither a listing of the whole mailbox, nor what
+    /// somebody allowed this run.
+    fn may_be_interrupted(&self) -> bool {
+        self.listing.is_none() && !self.lifted
+    }
+
     /// Special targets one by one, then people and contacts as a pass.
     async fn work(&mut self, waiting: &[Hint]) -> Result<(), Error> {
         if self.user.state == UserState::Consented {

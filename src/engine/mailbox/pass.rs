@@ -86,7 +86,7 @@ impl Job<'_> {
         let mut echoes = 0;
         for hint in waiting {
             match &hint.hint.target {
-                Target::Person { id } => {
+                Target::Person { id, .. } => {
                     add(&mut cases, *id, hint, looks_at_outlook(hint.hint.source))
                 }
                 Target::Undo { person, lines } => {
@@ -206,6 +206,10 @@ fn add(cases: &mut BTreeMap<PersonId, Case>, person: PersonId, hint: &Hint, look
     let since_ms = [case.since_ms, Some(hint.hint.received_ms)];
     case.since_ms = since_ms.into_iter().flatten().min();
     case.attempts = case.attempts.max(hint.hint.attempts);
+    case.behind = case.behind.and(match hint.hint.target {
+        Target::Person { read, .. } => read,
+        _ => None,
+    });
     // A retried hint looks at everything: what it was after may be on either side.
     case.look_at_outlook |= look || hint.hint.attempts > 0;
     // A contact that changed comes with its etag; one that went has none.

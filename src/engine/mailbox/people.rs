@@ -50,10 +50,10 @@ impl Job<'_> {
             if !matches!(case.tribe, Tribe::Unread) {
                 continue;
             }
-            let passed_on = self
-                .engine
-                .people
-                .get(environment, case.person, self.engine.now());
+            let passed_on =
+                self.engine
+                    .people
+                    .get(environment, case.person, case.behind, self.engine.now());
             match passed_on {
                 Some(card) if !case.look_at_outlook => case.tribe = Tribe::PassedOn(card),
                 _ => {

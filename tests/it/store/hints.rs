@@ -1,6 +1,6 @@
 //! Hints.
 
-use tribelink::store::{Change, Error, NewHint, Source, Target};
+use tribelink::store::{Change, Error, NewHint, ReadId, Source, Target};
 use uuid::Uuid;
 
 use super::{
@@ -19,7 +19,13 @@ pub(super) async fn come_back_whole_in_the_order_of_keeping(store: &Fixture) {
             id: Uuid::from_u128(2),
             kind: None,
         },
-        Target::Person { id: person_id(3) },
+        Target::Person {
+            id: person_id(3),
+            read: Some(ReadId {
+                process: u64::MAX,
+                number: 7,
+            }),
+        },
         Target::Contact {
             id: contact_id(4),
             etag: Some("W/\"x\"".to_owned()),
