@@ -341,20 +341,24 @@ impl Crms for Clients {
         &self,
         environment: &EnvironmentId,
     ) -> Result<Option<Arc<dyn Crm>>, remote::Error> {
-        let Some(row) = self.row(environment).await? else {
-            return Ok(None);
-        };
+        match self.row(environment).await? {
+            Some(row) => self.crm_of(&row).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn crm_of(&self, row: &Environment) -> Result<Option<Arc<dyn Crm>>, remote::Error> {
         {
             let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((settings, crm)) = made.get(environment)
+            if let Some((settings, crm)) = made.get(&row.id)
                 && *settings == row.settings
             {
                 return Ok(Some(Arc::clone(crm)));
             }
         }
-        let crm = self.make(environment, self.recipe(&row)?)?;
+        let crm = self.make(&row.id, self.recipe(row)?)?;
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.insert(environment.clone(), (row.settings, Arc::clone(&crm)));
+        made.insert(row.id.clone(), (row.settings.clone(), Arc::clone(&crm)));
         Ok(Some(crm))
     }
 

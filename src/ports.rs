@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::{
     remote,
-    store::{Lane, User},
+    store::{Environment, Lane, User},
     tribe::Crm,
 };
 
@@ -59,6 +59,17 @@ pub trait Crms: Send + Sync {
     /// must act. [`remote::Error::Transient`] when they could not be read: safe to repeat.
     async fn crm(&self, environment: &EnvironmentId)
     -> Result<Option<Arc<dyn Crm>>, remote::Error>;
+
+    /// The same of an environment that was just read.
+    ///
+    /// # Errors
+    /// As [`Crms::crm`].
+    async fn crm_of(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<Arc<dyn Crm>>, remote::Error> {
+        self.crm(&environment.id).await
+    }
 
     /// How many calls may be in flight at each environment from this process, from now on: its share
     /// of what Tribe bears.

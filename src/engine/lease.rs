@@ -118,7 +118,8 @@ impl Held {
     }
 
     /// Applies changes under the lease.
-    pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), Error> {
+    pub(crate) async fn commit(&self, mut changes: Vec<Change>) -> Result<(), Error> {
+        changes.retain(|change| !change.is_idle());
         if changes.is_empty() {
             return Ok(());
         }

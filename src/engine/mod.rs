@@ -177,10 +177,24 @@ impl Engine {
 
     /// Opens an environment for a job; learns its organisation's id when it is not known yet.
     pub(crate) async fn land(&self, id: &EnvironmentId) -> Result<Land, Error> {
+        let environment = self.ports.store.environment(id).await?;
+        self.open(environment.ok_or(Error::NoLane)?).await
+    }
+
+    /// Opens an environment that was just read.
+    async fn open(&self, mut environment: Environment) -> Result<Land, Error> {
         let store = &self.ports.store;
-        let mut environment = store.environment(id).await?.ok_or(Error::NoLane)?;
-        let crm = self.ports.crms.crm(id).await?.ok_or(Error::NoLane)?;
-        let key = FingerprintKey::open(&self.ports.vault, id, &environment.fingerprint_key)?;
+        let crm = self
+            .ports
+            .crms
+            .crm_of(&environment)
+            .await?
+            .ok_or(Error::NoLane)?;
+        let key = FingerprintKey::open(
+            &self.ports.vault,
+            &environment.id,
+            &environment.fingerprint_key,
+        )?;
         let known = environment
             .organization
             .as_deref()

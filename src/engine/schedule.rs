@@ -30,6 +30,10 @@ use crate::{ports::Wake, remote, store, store::Lane, telemetry::meter};
 /// How often the store is asked for due lanes though nobody woke the engine.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// The store is asked at most so often when the next lane falls due. What is due at once wakes its lane,
+/// so that only what was put off can be late by it.
+const ASK_MS: i64 = 50;
+
 /// How many due lanes are taken in one look.
 const LANES: usize = 1_000;
 
@@ -177,6 +181,7 @@ impl Engine {
     pub async fn run(self: &Arc<Self>, cancelled: CancellationToken) {
         let mut jobs: JoinSet<()> = JoinSet::new();
         let mut look_at_ms = 0;
+        let mut ask_at_ms = 0;
         let mut waiting = Waiting::default();
         self.beat().await;
         let mut beating = std::pin::pin!(self.beat_on());
@@ -204,22 +209,27 @@ impl Engine {
             for lane in std::iter::from_fn(next) {
                 self.start(lane, &mut jobs, &cancelled);
             }
-            let next_ms = self.now() + self.wait_ms(self.now()).await;
-            // Whoever is woken again and again still looks when it was to look.
-            look_at_ms = if looks {
-                next_ms
-            } else {
-                look_at_ms.min(next_ms)
-            };
-            let wait_ms = look_at_ms - self.now();
+            if looks || now >= ask_at_ms {
+                let next_ms = self.now() + self.wait_ms(self.now()).await;
+                ask_at_ms = i64::MAX;
+                // Whoever is woken again and again still looks when it was to look.
+                look_at_ms = if looks {
+                    next_ms
+                } else {
+                    look_at_ms.min(next_ms)
+                };
+            }
+            let wait_ms = look_at_ms.min(ask_at_ms) - self.now();
             let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
             tokio::select! {
                 biased;
                 () = cancelled.cancelled() => {}
-                () = self.scheduler.bell.notified() => {}
+                () = self.scheduler.bell.notified() => ask_at_ms = ask_at_ms.min(self.now() + ASK_MS),
                 lane = self.ports.store.woken() => self.scheduler.lane(&lane),
                 () = &mut beating => {}
-                Some(_) = jobs.join_next(), if !jobs.is_empty() => {}
+                Some(_) = jobs.join_next(), if !jobs.is_empty() => {
+                    ask_at_ms = ask_at_ms.min(self.now() + ASK_MS);
+                }
                 () = self.ports.clock.sleep(wait) => {}
             }
         }

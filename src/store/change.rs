@@ -247,3 +247,17 @@ pub enum Change {
         now_ms: i64,
     },
 }
+
+impl Change {
+    /// Whether it changes nothing, whatever the store holds.
+    pub fn is_idle(&self) -> bool {
+        match self {
+            Change::AddHints(hints) => hints.is_empty(),
+            Change::DropHints(ids)
+            | Change::DropHeld(ids)
+            | Change::DropParked(ids)
+            | Change::DelayHints { ids, .. } => ids.is_empty(),
+            _ => false,
+        }
+    }
+}

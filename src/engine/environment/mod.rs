@@ -56,7 +56,7 @@ pub(super) async fn run(
         let job = Job {
             engine,
             held,
-            land: engine.land(id).await?,
+            land: engine.open(environment).await?,
         };
         let outcome = if chores {
             job.chores().await

@@ -274,12 +274,11 @@ impl Job<'_> {
         cases: &mut [Case],
         wanted: Vec<(usize, Wanted)>,
     ) -> Result<(), Error> {
-        let counts = self.engine.ports.store.count_links(self.user.id).await?;
         // Whom the first sync finds in the mailbox already, only the listing tells (R13): a job that
         // goes on with one after a crash makes its own.
         let finds = self.user.state == UserState::FirstSync
             && self.engine.settings.policy.matching == Match::EmailName;
-        let pays = self.listing_pays(wanted.len(), counts.linked + counts.sleeping);
+        let pays = self.listing_pays(wanted.len()).await?;
         if self.listing.is_none() && (finds || pays) {
             return self.list().await;
         }

@@ -146,8 +146,12 @@ impl Job<'_> {
     }
 
     /// Whether so many single reads cost more requests than a listing would.
-    pub(super) fn listing_pays(&self, reads: usize, contacts: u64) -> bool {
-        let contacts = usize::try_from(contacts).unwrap_or(usize::MAX);
-        reads >= WORTH_READS && reads.div_ceil(BATCH) > contacts.div_ceil(PAGE).saturating_add(2)
+    pub(super) async fn listing_pays(&self, reads: usize) -> Result<bool, Error> {
+        if reads < WORTH_READS {
+            return Ok(false);
+        }
+        let counts = self.engine.ports.store.count_links(self.user.id).await?;
+        let contacts = usize::try_from(counts.linked + counts.sleeping).unwrap_or(usize::MAX);
+        Ok(reads.div_ceil(BATCH) > contacts.div_ceil(PAGE).saturating_add(2))
     }
 }

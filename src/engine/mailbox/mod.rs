@@ -111,8 +111,12 @@ pub(super) async fn run(
     };
     for round in 0_u64.. {
         job.step_allowed()?;
-        job.user = store.user(id).await?.ok_or(Error::NoLane)?;
         let now = engine.now();
+        let waiting = store.hints(&held.lease().lane, now, HINTS).await?;
+        // What the job itself knows of the user will do to see that nothing is left to do.
+        if round > 0 && (!waiting.is_empty() || job.user.chores_due_ms <= now) {
+            job.user = store.user(id).await?.ok_or(Error::NoLane)?;
+        }
         if !job.user.state.works() {
             // The lane is due for its chores alone, and would be again at once.
             return match job.user.chores_due_ms <= now {
@@ -120,7 +124,6 @@ pub(super) async fn run(
                 false => Ok(()),
             };
         }
-        let waiting = store.hints(&held.lease().lane, now, HINTS).await?;
         let chores = job.user.chores_due_ms <= now && job.user.state != UserState::Consented;
         if waiting.is_empty() && !chores {
             return job.first_sync_done().await;

@@ -23,22 +23,28 @@ pub(super) const BATCH: usize = 20;
 impl Job<'_> {
     /// Works on hints about people and contacts.
     pub(super) async fn pass(&mut self, waiting: &[Hint]) -> Result<(), Error> {
-        let cases = self.cases(waiting).await?;
+        let (cases, dropped) = self.cases(waiting).await?;
+        if cases.is_empty() {
+            let end = self.end_of_pass();
+            return self
+                .held
+                .commit(vec![Change::DropHints(dropped), end])
+                .await;
+        }
+        self.held.commit(vec![Change::DropHints(dropped)]).await?;
         if self.is_braked(&cases).await? {
             return Ok(());
         }
-        let mut cases = cases.into_iter();
-        loop {
+        let mut cases = cases.into_iter().peekable();
+        while cases.peek().is_some() {
             let group: Vec<Case> = cases.by_ref().take(GROUP).collect();
-            if group.is_empty() {
-                return self.end_of_pass().await;
-            }
             self.step_allowed()?;
             if !self.still_working().await? {
                 return Ok(());
             }
-            self.group(group).await?;
+            self.group(group, cases.peek().is_none()).await?;
         }
+        Ok(())
     }
 
     /// Whether the user's state still lets the pass go on: somebody may have paused or disconnected
@@ -51,7 +57,7 @@ impl Job<'_> {
     }
 
     /// One group: gather, plan, execute, record.
-    async fn group(&mut self, mut cases: Vec<Case>) -> Result<(), Error> {
+    async fn group(&mut self, mut cases: Vec<Case>, last: bool) -> Result<(), Error> {
         let gathered = self.gather(&mut cases).await;
         let executed = match gathered {
             Ok(()) => self.execute(&mut cases).await,
@@ -65,21 +71,24 @@ impl Job<'_> {
         };
         // What was done is recorded even when the rest could not be.
         match executed {
-            Ok(()) => self.record(&mut cases).await,
+            Ok(()) => {
+                let end = last.then(|| self.end_of_pass());
+                self.record(&mut cases, end).await
+            }
             // The store failed or the lease is gone: nothing can be recorded.
             Err(error @ Error::Store(_)) => Err(error),
             Err(error) => {
                 for case in cases.iter_mut().filter(|case| case.end.is_none()) {
                     case.end = Some(super::case::End::PutOff);
                 }
-                self.record(&mut cases).await?;
+                self.record(&mut cases, None).await?;
                 Err(error)
             }
         }
     }
 
-    /// Sorts hints by person. Echoes and strangers are dropped at once.
-    async fn cases(&mut self, waiting: &[Hint]) -> Result<Vec<Case>, Error> {
+    /// Sorts hints by person; those of echoes and strangers are to be dropped.
+    async fn cases(&mut self, waiting: &[Hint]) -> Result<(Vec<Case>, Vec<i64>), Error> {
         let mut cases: BTreeMap<PersonId, Case> = BTreeMap::new();
         let mut contacts: BTreeMap<ContactId, Vec<&Hint>> = BTreeMap::new();
         let mut dropped: Vec<i64> = Vec::new();
@@ -144,9 +153,8 @@ impl Job<'_> {
                 None => dropped.push(hint.id),
             }
         }
-        self.held.commit(vec![Change::DropHints(dropped)]).await?;
         meter::echoed(&self.user.environment, meter::Echo::Outlook, echoes);
-        Ok(cases.into_values().collect())
+        Ok((cases.into_values().collect(), dropped))
     }
 
     /// Reads contacts without a link: one with a stamp of this mailbox concerns its person (R12),
@@ -182,10 +190,9 @@ impl Job<'_> {
     }
 
     /// After a pass both sides were seen in step.
-    async fn end_of_pass(&mut self) -> Result<(), Error> {
+    fn end_of_pass(&mut self) -> Change {
         self.user.proven_ms = Some(self.engine.now());
-        let change = self.chores_change(self.user.chores_due_ms, self.user.throttled_until_ms);
-        self.held.commit(vec![change]).await
+        self.chores_change(self.user.chores_due_ms, self.user.throttled_until_ms)
     }
 }
 

@@ -45,9 +45,13 @@ pub(super) fn note(update: &Update, undo: &BTreeSet<i64>) -> Option<String> {
 }
 
 impl Job<'_> {
-    /// Records a group.
-    pub(super) async fn record(&mut self, cases: &mut [Case]) -> Result<(), Error> {
-        let mut changes = Vec::new();
+    /// Records a group, with what ends the pass where it is the last one.
+    pub(super) async fn record(
+        &mut self,
+        cases: &mut [Case],
+        end: Option<Change>,
+    ) -> Result<(), Error> {
+        let mut changes = Vec::from_iter(end);
         let mut weighed = 0;
         let mut waits_ms = Vec::new();
         let mut writes = Vec::new();

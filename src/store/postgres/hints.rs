@@ -6,7 +6,7 @@ use sqlx::{PgPool, postgres::PgRow};
 use tribelink_plan::ids::{EnvironmentId, UserId};
 
 use super::{
-    listener, outage,
+    outage,
     row::{self, Cells},
     writing::{LaneKey, Writing},
 };
@@ -114,60 +114,24 @@ fn touch_all(w: &mut Writing<'_>, rows: &[PgRow]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes down when the lane's earliest hint falls due, where that has changed, and tells every
-/// replica when it is sooner than it was.
-///
-/// The lane's row is locked first: of two transactions that change its hints at once the second
-/// then counts with a snapshot that has the first one's. The lock leaves foreign keys alone.
-pub(super) async fn settle(w: &mut Writing<'_>, lane: &LaneKey) -> Result<(), Error> {
-    let (lock, update) = match lane.user {
-        Some(number) => (
-            sqlx::query("SELECT id, hint_due_ms FROM users WHERE number = $1 FOR NO KEY UPDATE")
-                .bind(number),
-            sqlx::query(
-                r#"WITH earliest (ms) AS (
-                       SELECT min(not_before_ms) FROM hints WHERE environment = $1 AND "user" = $2
-                   )
-                   UPDATE users SET hint_due_ms = (SELECT ms FROM earliest)
-                   WHERE number = $2
-                     AND hint_due_ms IS DISTINCT FROM (SELECT ms FROM earliest)
-                   RETURNING id, hint_due_ms"#,
-            )
-            .bind(lane.environment.as_str())
-            .bind(number),
-        ),
-        None => (
-            sqlx::query("SELECT id, hint_due_ms FROM environments WHERE id = $1 FOR NO KEY UPDATE")
-                .bind(lane.environment.as_str()),
-            sqlx::query(
-                r#"WITH earliest (ms) AS (
-                       SELECT min(not_before_ms) FROM hints
-                       WHERE environment = $1 AND "user" IS NULL
-                   )
-                   UPDATE environments SET hint_due_ms = (SELECT ms FROM earliest)
-                   WHERE id = $1 AND hint_due_ms IS DISTINCT FROM (SELECT ms FROM earliest)
-                   RETURNING id, hint_due_ms"#,
-            )
-            .bind(lane.environment.as_str()),
-        ),
-    };
-    let Some(before) = w.one(lock).await? else {
+/// Writes down when each lane's earliest hint falls due, where that has changed, and tells every
+/// replica when it is sooner than it was (migrations/postgres/0007_settle_hints.sql).
+pub(super) async fn settle(w: &mut Writing<'_>, lanes: BTreeSet<LaneKey>) -> Result<(), Error> {
+    if lanes.is_empty() {
         return Ok(());
-    };
-    let Some(after) = w.one(update).await? else {
-        return Ok(());
-    };
-    let due = |row: &PgRow| {
-        let cells = Cells::of("hints", row);
-        Ok(cells.int_or_none("hint_due_ms")?.unwrap_or(i64::MAX))
-    };
-    if due(&after)? < due(&before)? {
-        let lane = match lane.user {
-            Some(_) => Lane::Mailbox(Cells::of("users", &after).user("id")?),
-            None => Lane::Environment(EnvironmentId(lane.environment.clone())),
-        };
-        listener::tell(w, &lane).await?;
     }
+    // Every transaction locks the lanes in the same order.
+    let (environments, users): (Vec<String>, Vec<Option<i64>>) = lanes
+        .into_iter()
+        .map(|lane| (lane.environment, lane.user))
+        .unzip();
+    let sql = sqlx::query(
+        r#"SELECT settle_hints(environment, "user", $3)
+           FROM unnest($1::text[], $2::bigint[]) AS lanes (environment, "user")"#,
+    );
+    let caller = w.name.to_owned();
+    w.all(sql.bind(environments).bind(users).bind(caller))
+        .await?;
     Ok(())
 }
 

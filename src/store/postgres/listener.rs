@@ -6,10 +6,10 @@ use std::time::Duration;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::sync::{Mutex, mpsc};
 
-use super::{leases, writing::Writing};
-use crate::store::{Error, Lane};
+use super::leases;
+use crate::store::Lane;
 
-/// One channel in each database.
+/// One channel in each database; `settle_hints` (migrations/postgres/0007_settle_hints.sql) calls.
 const CHANNEL: &str = "tribelink";
 
 /// How long after a failure to listen it is tried again.
@@ -17,14 +17,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// Calls that may wait; more are found by the next look.
 const WAITING: usize = 4_096;
-
-/// With the commit, every other replica is called: the lane has something to do sooner than it had.
-pub(super) async fn tell(w: &mut Writing<'_>, lane: &Lane) -> Result<(), Error> {
-    let call = format!("{} {}", w.name, leases::key(lane));
-    let sql = sqlx::query("SELECT pg_notify($1, $2)");
-    w.run(sql.bind(CHANNEL).bind(call)).await?;
-    Ok(())
-}
 
 /// The lanes that other replicas called for.
 #[derive(Debug)]

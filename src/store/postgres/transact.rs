@@ -106,6 +106,13 @@ impl PostgresStore {
             again: transactions_met(&error),
             error: outage(error),
         };
+        // One statement is a transaction of its own, and two of these need not be one together.
+        if let Work::Claim { .. } | Work::Renew { .. } | Work::Release(_) = work {
+            let mut w = Writing::on(conn, self.time, &self.name);
+            let done = perform(&mut w, work).await;
+            let again = w.met;
+            return done.map_err(|error| Failure { error, again });
+        }
         let mut transaction = conn.begin().await.map_err(failed)?;
         let mut w = Writing::on(&mut transaction, self.time, &self.name);
         match perform(&mut w, work).await {

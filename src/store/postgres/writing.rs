@@ -92,10 +92,8 @@ impl<'c> Writing<'c> {
 
     /// Brings the lanes' due times up to date.
     pub(super) async fn finish(&mut self) -> Result<(), Error> {
-        for lane in std::mem::take(&mut self.touched) {
-            hints::settle(self, &lane).await?;
-        }
-        Ok(())
+        let touched = std::mem::take(&mut self.touched);
+        hints::settle(self, touched).await
     }
 }
 

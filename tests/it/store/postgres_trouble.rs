@@ -193,14 +193,14 @@ async fn a_commit_of_unknown_outcome_is_told_and_stands_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_lease_taken_by_a_commit_of_unknown_outcome_ends_by_itself() {
+async fn a_lease_taken_by_a_claim_of_unknown_outcome_ends_by_itself() {
     let scratch = Scratch::new().await;
     let plain = scratch.open().await;
     let proxy = Proxy::to(&scratch.url).await;
     let store = PostgresStore::open(&proxy.url, Settings::default())
         .await
         .unwrap();
-    proxy.cut_next(Cut::AfterCommit);
+    proxy.cut_next(Cut::AfterClaim);
     assert!(unavailable(store.claim(&lane(1), "x", 0, 300).await));
     let taken = loop {
         if let Some(taken) = plain.claim(&lane(1), "y", 0, 300).await.unwrap() {

@@ -15,6 +15,9 @@ pub(crate) enum Cut {
     BeforeCommit,
     /// The server answers its COMMIT, and the store never hears.
     AfterCommit,
+    /// The server answers the first claim of a lane, which is a transaction of its own, and the store
+    /// never hears.
+    AfterClaim,
     /// Its COMMIT is held and nothing is closed, as if the process were frozen.
     Silence,
 }
@@ -82,6 +85,8 @@ async fn carry(
 ) -> std::io::Result<()> {
     let mut server = TcpStream::connect(target).await?;
     let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
+    // The claim was prepared; the message after it makes it.
+    let mut claims = false;
     loop {
         tokio::select! {
             read = client.read(&mut asked) => {
@@ -89,11 +94,15 @@ async fn carry(
                 if message.is_empty() {
                     return Ok(());
                 }
-                let commits = message.windows(6).any(|part| part == b"COMMIT");
-                let cut = if commits { plan.next.lock().unwrap().take() } else { None };
+                let says = |text: &[u8]| message.windows(text.len()).any(|part| part == text);
+                let makes_the_claim = std::mem::replace(&mut claims, says(b"INSERT INTO leases"));
+                let cut = plan.next.lock().unwrap().take_if(|cut| match cut {
+                    Cut::AfterClaim => makes_the_claim,
+                    _ => says(b"COMMIT"),
+                });
                 match cut {
                     Some(Cut::BeforeCommit) => return Ok(()),
-                    Some(Cut::AfterCommit) => {
+                    Some(Cut::AfterCommit | Cut::AfterClaim) => {
                         server.write_all(message).await?;
                         // The answer is there: it has committed.
                         let _length = server.read(&mut answered).await?;
