@@ -6,7 +6,7 @@
 //!   default), [`extract`] (bodies, ids, parameters), [`list`] (pages and cursors), [`idempotency`],
 //!   [`guard`] (headers of every answer, panics, unknown routes).
 //! - One file for each resource: [`users`], [`commands`], [`preview`], [`links`], [`people`],
-//!   [`cards`], [`names`], [`audit`], [`undo`], [`held`], [`parked`], [`subscriptions`],
+//!   [`cards`], [`names`], [`audit`], [`export`], [`undo`], [`held`], [`parked`], [`subscriptions`],
 //!   [`environments`], [`keys`], [`settings`], [`status`].
 //! - The page: [`page`] and its assets, [`session`] (signing in), [`me`] (an employee's own link).
 //! - Without a token: [`webhooks`], [`health`], [`docs`]; [`consent`] and [`connect`] over
@@ -23,6 +23,7 @@ pub mod connect;
 pub mod consent;
 pub mod docs;
 pub mod environments;
+pub mod export;
 pub mod extract;
 pub mod guard;
 pub mod health;
@@ -155,7 +156,7 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(cards::show))
         .routes(routes!(names::list))
         .routes(routes!(audit::list))
-        .routes(routes!(audit::export))
+        .routes(routes!(export::audit_csv))
         .routes(routes!(undo::line))
         .routes(routes!(undo::range))
         .routes(routes!(held::list))

@@ -8,10 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Api, Problem, auth::Viewer, list::time, users::lag_ms};
-use crate::store::{Alert, UserState};
-
-/// Users read at once.
-const PAGE: usize = 1_000;
+use crate::store::Alert;
 
 /// What waits in one environment.
 #[derive(Serialize, ToSchema)]
@@ -88,28 +85,11 @@ pub async fn status(State(api): State<Arc<Api>>, _: Viewer) -> Result<Json<Statu
         });
     }
     let alerts = api.store.alerts().await?;
+    let users = api.store.count_users().await?;
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
-        users: users(&api).await?,
+        users: users.into_iter().map(|(state, count)| (state.name(), count)).collect(),
         backlog,
         alerts: alerts.into_iter().map(AlertView::from).collect(),
     }))
-}
-
-async fn users(api: &Api) -> Result<BTreeMap<&'static str, u64>, Problem> {
-    let mut counts: BTreeMap<_, _> = UserState::ALL
-        .map(|state| (state.name(), 0))
-        .into_iter()
-        .collect();
-    let mut after = None;
-    loop {
-        let page = api.store.users(None, after, PAGE).await?;
-        for user in &page {
-            *counts.entry(user.state.name()).or_default() += 1;
-        }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = Some(last.id),
-            _ => return Ok(counts),
-        }
-    }
 }

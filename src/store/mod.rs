@@ -156,6 +156,9 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<User>, Error>;
 
+    /// How many users are in which state; every state is named, in the order of [`UserState::ALL`].
+    async fn count_users(&self) -> Result<Vec<(UserState, u64)>, Error>;
+
     /// The tokens of a user.
     async fn tokens(&self, user: UserId) -> Result<Option<Tokens>, Error>;
 

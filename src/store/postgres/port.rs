@@ -144,6 +144,10 @@ impl Store for PostgresStore {
             .await
     }
 
+    async fn count_users(&self) -> Result<Vec<(UserState, u64)>, Error> {
+        self.read(users::count(&self.pool)).await
+    }
+
     async fn tokens(&self, user: UserId) -> Result<Option<Tokens>, Error> {
         self.read(tokens::of_user(&self.pool, user)).await
     }

@@ -37,7 +37,7 @@ pub struct Step {
     pub sql: &'static str,
 }
 
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     Step {
         number: 1,
         name: "store",
@@ -61,6 +61,12 @@ const STEPS: [Step; 4] = [
         name: "write_ahead",
         effect: Effect::Expands,
         sql: include_str!("../../../migrations/postgres/0004_write_ahead.sql"),
+    },
+    Step {
+        number: 5,
+        name: "views",
+        effect: Effect::Expands,
+        sql: include_str!("../../../migrations/postgres/0005_views.sql"),
     },
 ];
 

@@ -147,6 +147,10 @@ impl Store for SqliteStore {
         users::list(&self.readers, environment, after, limit).await
     }
 
+    async fn count_users(&self) -> Result<Vec<(UserState, u64)>, Error> {
+        users::count(&self.readers).await
+    }
+
     async fn tokens(&self, user: UserId) -> Result<Option<Tokens>, Error> {
         tokens::of_user(&self.readers, user).await
     }

@@ -8,7 +8,7 @@ use sqlx::{
 use super::outage;
 use crate::store::Error;
 
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (
         1,
         "store",
@@ -28,6 +28,11 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
         4,
         "write_ahead",
         include_str!("../../../migrations/sqlite/0004_write_ahead.sql"),
+    ),
+    (
+        5,
+        "views",
+        include_str!("../../../migrations/sqlite/0005_views.sql"),
     ),
 ];
 
