@@ -6,7 +6,7 @@
 //!   default), [`extract`] (bodies, ids, parameters), [`list`] (pages and cursors), [`idempotency`],
 //!   [`guard`] (headers of every answer, panics, unknown routes).
 //! - One file for each resource: [`users`], [`commands`], [`preview`], [`links`], [`people`],
-//!   [`cards`], [`names`], [`audit`], [`export`], [`undo`], [`held`], [`parked`], [`subscriptions`],
+//!   [`cards`], [`names`], [`search`], [`audit`], [`export`], [`undo`], [`held`], [`parked`], [`subscriptions`],
 //!   [`environments`], [`keys`], [`settings`], [`status`].
 //! - The page: [`page`] and its assets, [`session`] (signing in), [`me`] (an employee's own link).
 //! - Without a token: [`webhooks`], [`health`], [`docs`]; [`consent`] and [`connect`] over
@@ -39,6 +39,7 @@ pub mod parked;
 pub mod people;
 pub mod preview;
 pub mod problem;
+pub mod search;
 pub mod session;
 pub mod settings;
 pub mod status;
@@ -155,6 +156,8 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(people::explain))
         .routes(routes!(cards::show))
         .routes(routes!(names::list))
+        .routes(routes!(names::of_links))
+        .routes(routes!(search::people))
         .routes(routes!(audit::list))
         .routes(routes!(export::audit_csv))
         .routes(routes!(undo::line))
