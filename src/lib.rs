@@ -35,6 +35,7 @@ pub mod graph;
 pub mod intake;
 pub mod ports;
 pub mod random;
+pub mod reminder;
 pub mod remote;
 pub mod rotation;
 pub mod sealed;

@@ -15,3 +15,7 @@ CREATE INDEX audit_by_time ON audit (at_ms, id);
 -- that work are written all the time and are not in it, so writing them costs nothing; linked ones are
 -- counted as all (links_by_user) but these.
 CREATE INDEX links_unlinked ON links ("user", state) WHERE state <> 1;
+
+-- Consents that nobody used for long, for the reminder: else every sealed token is read past. A refresh,
+-- about one in an hour for each user, moves one short key.
+CREATE INDEX tokens_by_use ON tokens (expires_ms);

@@ -4,7 +4,8 @@
 //! - [`router`] and [`openapi`]: everything together. [`Api`]: what the handlers work with.
 //! - What all routes share: [`problem`] (RFC 9457), [`auth`] (bearer tokens and roles, deny by
 //!   default), [`extract`] (bodies, ids, parameters), [`list`] (pages and cursors), [`idempotency`],
-//!   [`guard`] (headers of every answer, panics, unknown routes).
+//!   [`guard`] (headers of every answer, panics, unknown routes), [`speak`] (the language of plain
+//!   pages).
 //! - One file for each resource: [`users`], [`commands`], [`preview`], [`links`], [`people`],
 //!   [`cards`], [`names`], [`search`], [`audit`], [`export`], [`undo`], [`held`], [`parked`], [`subscriptions`],
 //!   [`environments`], [`keys`], [`settings`], [`status`].
@@ -42,6 +43,7 @@ pub mod problem;
 pub mod search;
 pub mod session;
 pub mod settings;
+pub mod speak;
 pub mod status;
 pub mod subscriptions;
 pub mod undo;
@@ -67,6 +69,7 @@ use crate::{
     intake::Intake,
     ports::{Cards, Crms, Explainer, Wake},
     random::Random,
+    reminder::SecretEnd,
     store::Store,
     vault::Vault,
 };
@@ -87,6 +90,8 @@ pub struct Settings {
     pub metrics_access: MetricsAccess,
     /// `sync.shadow`: nothing is written.
     pub shadow: bool,
+    /// When secrets of applications end.
+    pub secret_ends: Vec<SecretEnd>,
     /// What the configuration came to, without secrets.
     pub in_force: BTreeMap<&'static str, String>,
 }

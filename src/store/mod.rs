@@ -162,6 +162,9 @@ pub trait Store: Send + Sync {
     /// The tokens of a user.
     async fn tokens(&self, user: UserId) -> Result<Option<Tokens>, Error>;
 
+    /// Users whose last access token ended at `until_ms` or before, the longest ago first, then by id.
+    async fn idle_consents(&self, until_ms: i64, limit: usize) -> Result<Vec<IdleConsent>, Error>;
+
     /// The tokens of an environment connected by authorization code.
     async fn environment_tokens(
         &self,

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc};
 
 use async_trait::async_trait;
 use tribelink::store::{
-    Alert, Answered, AuditFilter, AuditLine, Change, Cursor, Environment, Error, Guard, Held, Hint,
+    Alert, Answered, AuditFilter, AuditLine, Change, Cursor, Environment, Error, Guard, Held, Hint, IdleConsent,
     Lane, Lease, LinkCounts, LinkRow, NewHint, Parked, Place, Preview, PreviewItem, SealedCell,
     SealedColumn, SignIn, Store, Subscription, Tokens, User, UserState, Webhook,
 };
@@ -200,6 +200,7 @@ forward! {
     fn users(environment: Option<&EnvironmentId>, after: Option<UserId>, limit: usize) -> Vec<User>;
     fn count_users() -> Vec<(UserState, u64)>;
     fn tokens(user: UserId) -> Option<Tokens>;
+    fn idle_consents(until_ms: i64, limit: usize) -> Vec<IdleConsent>;
     fn environment_tokens(environment: &EnvironmentId) -> Option<Tokens>;
     fn take_sign_in(state_hash: &[u8; 32], now_ms: i64) -> Option<SignIn>;
     fn sign_in(state_hash: &[u8; 32], now_ms: i64) -> Option<SignIn>;

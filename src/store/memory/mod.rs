@@ -237,6 +237,10 @@ impl Store for MemoryStore {
         Ok(self.lock().tokens.get(&user).cloned())
     }
 
+    async fn idle_consents(&self, until_ms: i64, limit: usize) -> Result<Vec<IdleConsent>, Error> {
+        Ok(self.lock().idle_consents(until_ms, limit))
+    }
+
     async fn environment_tokens(
         &self,
         environment: &EnvironmentId,

@@ -212,6 +212,24 @@ impl State {
         UserState::ALL.map(|state| (state, of(state))).to_vec()
     }
 
+    pub(super) fn idle_consents(&self, until_ms: i64, limit: usize) -> Vec<IdleConsent> {
+        let idle = self.tokens.iter().filter(|(_, one)| one.expires_ms <= until_ms);
+        let mut idle: Vec<IdleConsent> = idle
+            .filter_map(|(id, tokens)| {
+                let user = self.users.get(id)?;
+                Some(IdleConsent {
+                    environment: user.environment.clone(),
+                    user: *id,
+                    state: user.state,
+                    access_ended_ms: tokens.expires_ms,
+                })
+            })
+            .collect();
+        idle.sort_by_key(|one| (one.access_ended_ms, one.user));
+        idle.truncate(limit);
+        idle
+    }
+
     pub(super) fn count_links(&self, user: UserId) -> LinkCounts {
         let mut counts = LinkCounts::default();
         for (_, row) in self.links.range(people_after(user, None)) {

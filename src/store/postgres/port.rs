@@ -152,6 +152,10 @@ impl Store for PostgresStore {
         self.read(tokens::of_user(&self.pool, user)).await
     }
 
+    async fn idle_consents(&self, until_ms: i64, limit: usize) -> Result<Vec<IdleConsent>, Error> {
+        self.read(tokens::idle(&self.pool, until_ms, limit)).await
+    }
+
     async fn environment_tokens(
         &self,
         environment: &EnvironmentId,

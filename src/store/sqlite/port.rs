@@ -155,6 +155,10 @@ impl Store for SqliteStore {
         tokens::of_user(&self.readers, user).await
     }
 
+    async fn idle_consents(&self, until_ms: i64, limit: usize) -> Result<Vec<IdleConsent>, Error> {
+        tokens::idle(&self.readers, until_ms, limit).await
+    }
+
     async fn environment_tokens(
         &self,
         environment: &EnvironmentId,

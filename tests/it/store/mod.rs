@@ -62,6 +62,7 @@ macro_rules! suite {
             users::worker_columns_are_set_apart,
             users::brake_counts_add_up,
             secrets::tokens_rotate_only_from_the_generation_read,
+            secrets::idle_consents_come_the_longest_idle_first,
             secrets::environment_tokens_rotate_alike,
             secrets::a_sign_in_works_once_and_in_time,
             secrets::an_answer_is_kept_for_its_key,
