@@ -97,7 +97,10 @@ impl Filling {
             resume_state: UserState::Live,
             reason: None,
             identity: Some(("tenant".to_owned(), id(3, number).to_string())),
-            mailbox: Some(self.vault.seal_text(column::MAILBOX, &user_row(user), &address)),
+            mailbox: Some(
+                self.vault
+                    .seal_text(column::MAILBOX, &user_row(user), &address),
+            ),
             allow_mailbox: None,
             return_to: None,
             start_on_consent: false,
@@ -184,10 +187,18 @@ impl Filling {
             ..FieldChange::default()
         };
         let values = AuditValues::from([
-            (Field::FirstName, change(format!("Anna {number}"), "Anne".to_owned())),
-            (Field::BusinessPhone, change("+31 20 1234567".to_owned(), format!("+31 20 {number:07}"))),
+            (
+                Field::FirstName,
+                change(format!("Anna {number}"), "Anne".to_owned()),
+            ),
+            (
+                Field::BusinessPhone,
+                change("+31 20 1234567".to_owned(), format!("+31 20 {number:07}")),
+            ),
         ]);
-        let sealed = self.vault.seal_json(column::AUDIT_VALUES, &audit_row(&line), &values);
+        let sealed = self
+            .vault
+            .seal_json(column::AUDIT_VALUES, &audit_row(&line), &values);
         line.values = Some(sealed);
         line
     }
@@ -209,7 +220,9 @@ impl Filling {
             outlook: Some(format!("Inkoper {number}")),
         };
         let values = HeldValues::from([(Field::Function, both)]);
-        held.values = self.vault.seal_json(column::HELD_VALUES, &row_of_held(&held), &values);
+        held.values = self
+            .vault
+            .seal_json(column::HELD_VALUES, &row_of_held(&held), &values);
         held
     }
 
@@ -269,7 +282,9 @@ async fn main() {
     };
     let keys = std::env::var("TRIBELINK_SECURITY__ENCRYPTION_KEYS").unwrap();
     let ring = KeyRing::parse(&[SecretString::from(keys)]).unwrap();
-    let store = SqliteStore::open(url, sqlite::Settings::default()).await.unwrap();
+    let store = SqliteStore::open(url, sqlite::Settings::default())
+        .await
+        .unwrap();
     let environment = store.environments().await.unwrap().remove(0).id;
     let mut filling = Filling {
         store,
@@ -331,7 +346,10 @@ async fn main() {
             _ => (number * 7_919 % owned.len() as u64) as usize,
         };
         let (user, start, count) = owned[place];
-        (user, PersonId(id(8, (start + number % count.max(1)) % PEOPLE)))
+        (
+            user,
+            PersonId(id(8, (start + number % count.max(1)) % PEOPLE)),
+        )
     };
     let step_ms = 30 * 24 * HOUR_MS / audit.max(1) as i64;
     for number in 0..audit {
@@ -356,7 +374,9 @@ async fn main() {
         };
         filling.put(Change::PutParked(Box::new(parked))).await;
     }
-    let planned = everybody.iter().find(|user| user.state == UserState::Consented);
+    let planned = everybody
+        .iter()
+        .find(|user| user.state == UserState::Consented);
     if let Some(user) = planned.map(|user| user.id) {
         let preview = Preview {
             ready: true,
@@ -375,7 +395,12 @@ async fn main() {
             ready: false,
             ..preview.clone()
         };
-        filling.put(Change::PutPreview { user, preview: begun }).await;
+        filling
+            .put(Change::PutPreview {
+                user,
+                preview: begun,
+            })
+            .await;
         filling.put(Change::AddPreviewItems { user, items }).await;
         filling.put(Change::PutPreview { user, preview }).await;
         println!("planned {user}");

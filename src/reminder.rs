@@ -91,7 +91,11 @@ pub fn reminders(now_ms: i64, secrets: &[SecretEnd], idle: &[IdleConsent]) -> Ve
     };
     let consents = idle.iter().filter(waits).map(|one| {
         let what = What::Consent(one.environment.clone(), one.user);
-        (what, one.access_ended_ms - ACCESS_MS + REFRESH_MS, CONSENT_MS)
+        (
+            what,
+            one.access_ended_ms - ACCESS_MS + REFRESH_MS,
+            CONSENT_MS,
+        )
     });
     let mut found: Vec<Reminder> = secrets
         .chain(consents)
@@ -137,7 +141,11 @@ mod tests {
         assert_eq!((soon.len(), soon[0].has_ended), (1, false));
         let late = reminders(NOW, &[secret(0)], &[]);
         assert!(late[0].has_ended);
-        assert!(late[0].message().contains("microsoft.client_secret ended on 2027-01-15: "));
+        assert!(
+            late[0]
+                .message()
+                .contains("microsoft.client_secret ended on 2027-01-15: ")
+        );
     }
 
     #[test]
@@ -174,10 +182,18 @@ mod tests {
 
     #[test]
     fn secrets_come_first_then_the_first_to_end() {
-        let idle = [idle(1, UserState::Paused, 80), idle(2, UserState::Paused, 85)];
+        let idle = [
+            idle(1, UserState::Paused, 80),
+            idle(2, UserState::Paused, 85),
+        ];
         let found = reminders(NOW, &[secret(20)], &idle);
         let users: Vec<_> = found.iter().map(|one| one.what.clone()).collect();
-        let consent = |user| What::Consent(EnvironmentId::from("default"), UserId(Uuid::from_u128(user)));
+        let consent = |user| {
+            What::Consent(
+                EnvironmentId::from("default"),
+                UserId(Uuid::from_u128(user)),
+            )
+        };
         assert_eq!(users, [What::Secret("microsoft"), consent(2), consent(1)]);
     }
 }

@@ -20,8 +20,8 @@ use super::{
     extract::Params,
     list::time,
     problem::ProblemBody,
-    speak::message,
     session,
+    speak::message,
     users::DEFAULT_ENVIRONMENT,
 };
 use crate::{
@@ -222,7 +222,14 @@ mod tests {
         use Failure::*;
         let application = Application(String::new());
         for failure in [
-            Link, State, OtherBrowser, Declined, NotByCode, OtherOrganization, application, Passing,
+            Link,
+            State,
+            OtherBrowser,
+            Declined,
+            NotByCode,
+            OtherOrganization,
+            application,
+            Passing,
         ] {
             assert!(is_said_in_dutch(&explain(&failure)), "{failure}");
         }

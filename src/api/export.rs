@@ -101,7 +101,10 @@ impl Export {
         let page = page(&self.api, &self.caller, self.which.clone()).await;
         let page = page.map_err(|problem| {
             let status = problem.status().as_u16();
-            tracing::warn!(status, "an export of the audit was cut: it could not be read");
+            tracing::warn!(
+                status,
+                "an export of the audit was cut: it could not be read"
+            );
             io::Error::other("the audit could not be read")
         })?;
         self.lines += page.items.len();

@@ -115,7 +115,10 @@ pub async fn of_links(
     let mut by_environment: BTreeMap<EnvironmentId, BTreeSet<PersonId>> = BTreeMap::new();
     for (user, people) in by_user {
         if let Some(user) = api.store.user(user).await? {
-            by_environment.entry(user.environment).or_default().extend(people);
+            by_environment
+                .entry(user.environment)
+                .or_default()
+                .extend(people);
         }
     }
     let mut names = BTreeMap::new();

@@ -132,14 +132,20 @@ fn display_name(person: &Named) -> Option<String> {
 
 /// The words to look for.
 fn words(name: &str) -> Result<Vec<String>, &'static str> {
-    let letters = name.chars().filter(|letter| !letter.is_whitespace()).count();
+    let letters = name
+        .chars()
+        .filter(|letter| !letter.is_whitespace())
+        .count();
     if letters < 2 {
         return Err("name needs two letters at least");
     }
     if name.chars().count() > LONGEST || name.split_whitespace().count() > WORDS {
         return Err("name takes 100 letters and six words at most");
     }
-    if name.chars().any(|letter| letter.is_control() && !letter.is_whitespace()) {
+    if name
+        .chars()
+        .any(|letter| letter.is_control() && !letter.is_whitespace())
+    {
         return Err("name takes no control characters");
     }
     Ok(name.split_whitespace().map(str::to_owned).collect())

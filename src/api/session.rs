@@ -142,7 +142,9 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Result<Json<SessionView>, Problem> {
     let session = of(&api, &headers).await?;
-    view(&api, session.map(|(_, session)| session)).await.map(Json)
+    view(&api, session.map(|(_, session)| session))
+        .await
+        .map(Json)
 }
 
 /// A token of the admin API.
@@ -339,7 +341,14 @@ mod tests {
     fn every_failed_sign_in_is_told_in_dutch_too() {
         use Failure::*;
         for failure in [
-            Off, State, OtherBrowser, Declined, NoRole, NoEmployee, Application, Passing,
+            Off,
+            State,
+            OtherBrowser,
+            Declined,
+            NoRole,
+            NoEmployee,
+            Application,
+            Passing,
         ] {
             assert!(is_said_in_dutch(&explain(failure)), "{failure}");
         }

@@ -42,17 +42,16 @@ pub(super) fn in_language(asked: Option<&HeaderValue>, response: &mut Response) 
         *response.body_mut() = Body::from(said.page(language, title, text));
     }
     let headers: &mut HeaderMap = response.headers_mut();
-    headers.insert(
-        header::CONTENT_LANGUAGE,
-        HeaderValue::from_static(language),
-    );
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language));
     headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
 }
 
 /// Whether Dutch comes before English in what a browser asks for (RFC 9110, 12.5.4); of equals the
 /// first counts.
 fn prefers_dutch(asked: Option<&HeaderValue>) -> bool {
-    let asked = asked.and_then(|asked| asked.to_str().ok()).unwrap_or_default();
+    let asked = asked
+        .and_then(|asked| asked.to_str().ok())
+        .unwrap_or_default();
     let mut best: Option<(bool, f32)> = None;
     for range in asked.split(',') {
         let (tag, weight) = range.split_once(';').unwrap_or((range, ""));
@@ -150,10 +149,24 @@ mod tests {
     #[test]
     fn the_browsers_language_counts_by_weight_then_place() {
         let of = |asked: &'static str| prefers_dutch(Some(&HeaderValue::from_static(asked)));
-        for dutch in ["nl", "nl-NL,nl;q=0.9,en;q=0.8", "de, NL-be", "en;q=0.5, nl;q=0.7", "nl,en"] {
+        for dutch in [
+            "nl",
+            "nl-NL,nl;q=0.9,en;q=0.8",
+            "de, NL-be",
+            "en;q=0.5, nl;q=0.7",
+            "nl,en",
+        ] {
             assert!(of(dutch), "{dutch}");
         }
-        for english in ["", "en", "en-GB,nl;q=0.9", "de", "nl;q=0", "nl;q=x", "en,nl"] {
+        for english in [
+            "",
+            "en",
+            "en-GB,nl;q=0.9",
+            "de",
+            "nl;q=0",
+            "nl;q=x",
+            "en,nl",
+        ] {
             assert!(!of(english), "{english}");
         }
         assert!(!prefers_dutch(None));

@@ -136,12 +136,18 @@ pub async fn status(State(api): State<Arc<Api>>, _: Viewer) -> Result<Json<Statu
     let alerts = api.store.alerts().await?;
     let users = api.store.count_users().await?;
     let now_ms = api.clock.now_ms();
-    let idle = api.store.idle_consents(idle_before_ms(now_ms), REMINDED).await?;
+    let idle = api
+        .store
+        .idle_consents(idle_before_ms(now_ms), REMINDED)
+        .await?;
     let mut reminders = reminders(now_ms, &api.settings.secret_ends, &idle);
     reminders.truncate(REMINDED);
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
-        users: users.into_iter().map(|(state, count)| (state.name(), count)).collect(),
+        users: users
+            .into_iter()
+            .map(|(state, count)| (state.name(), count))
+            .collect(),
         backlog,
         alerts: alerts.into_iter().map(AlertView::from).collect(),
         reminders: reminders.into_iter().map(ReminderView::from).collect(),

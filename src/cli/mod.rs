@@ -146,7 +146,9 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
         }
         Command::People(args) => {
             let api = admin::api(args.access, config)?;
-            people::find(&api, &args.name, args.environment, args.user).await.map(Some)
+            people::find(&api, &args.name, args.environment, args.user)
+                .await
+                .map(Some)
         }
         Command::Explain(args) => {
             let api = admin::api(args.access, config)?;

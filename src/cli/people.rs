@@ -58,7 +58,11 @@ fn words(value: &Value) -> String {
         true => "\nthere are more: give more of the name",
         false => "",
     };
-    table(&rows, &["person_id", "name", "mailboxes"], ("person", "people")) + more
+    table(
+        &rows,
+        &["person_id", "name", "mailboxes"],
+        ("person", "people"),
+    ) + more
 }
 
 #[cfg(test)]
@@ -70,8 +74,14 @@ mod tests {
         let shown = words(&json!({ "more": true, "items": [
             { "person_id": "p", "name": "Anna \u{1b}[2JBerg", "links": [{}, {}] },
         ]}));
-        assert!(shown.contains("1 person") && shown.contains("there are more"), "{shown}");
-        assert!(shown.contains("Berg") && !shown.contains('\u{1b}'), "{shown}");
+        assert!(
+            shown.contains("1 person") && shown.contains("there are more"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("Berg") && !shown.contains('\u{1b}'),
+            "{shown}"
+        );
         assert_eq!(words(&json!({ "items": [], "more": false })), "no people");
     }
 }

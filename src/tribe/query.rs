@@ -102,7 +102,9 @@ pub fn all_within(words: &[String], properties: &[&str]) -> String {
         .iter()
         .map(|word| {
             let text = literal(word);
-            let places = properties.iter().map(|name| format!("contains({name},{text})"));
+            let places = properties
+                .iter()
+                .map(|name| format!("contains({name},{text})"));
             format!("({})", places.collect::<Vec<_>>().join(" or "))
         })
         .collect();

@@ -206,7 +206,9 @@ impl Crm for FakeCrm {
             let mut parts = parts.into_iter().flatten();
             parts.any(|part| part.to_lowercase().contains(&word))
         };
-        let found = named.iter().filter(|one| words.iter().all(|word| has(one, word)));
+        let found = named
+            .iter()
+            .filter(|one| words.iter().all(|word| has(one, word)));
         Ok((found.cloned().collect(), false))
     }
 

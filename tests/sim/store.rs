@@ -4,9 +4,9 @@ use std::{future::Future, sync::Arc};
 
 use async_trait::async_trait;
 use tribelink::store::{
-    Alert, Answered, AuditFilter, AuditLine, Change, Cursor, Environment, Error, Guard, Held, Hint, IdleConsent,
-    Lane, Lease, LinkCounts, LinkRow, NewHint, Parked, Place, Preview, PreviewItem, SealedCell,
-    SealedColumn, SignIn, Store, Subscription, Tokens, User, UserState, Webhook,
+    Alert, Answered, AuditFilter, AuditLine, Change, Cursor, Environment, Error, Guard, Held, Hint,
+    IdleConsent, Lane, Lease, LinkCounts, LinkRow, NewHint, Parked, Place, Preview, PreviewItem,
+    SealedCell, SealedColumn, SignIn, Store, Subscription, Tokens, User, UserState, Webhook,
 };
 use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId};
 

@@ -208,12 +208,20 @@ impl State {
     }
 
     pub(super) fn count_users(&self) -> Vec<(UserState, u64)> {
-        let of = |state| self.users.values().filter(|user| user.state == state).count() as u64;
+        let of = |state| {
+            self.users
+                .values()
+                .filter(|user| user.state == state)
+                .count() as u64
+        };
         UserState::ALL.map(|state| (state, of(state))).to_vec()
     }
 
     pub(super) fn idle_consents(&self, until_ms: i64, limit: usize) -> Vec<IdleConsent> {
-        let idle = self.tokens.iter().filter(|(_, one)| one.expires_ms <= until_ms);
+        let idle = self
+            .tokens
+            .iter()
+            .filter(|(_, one)| one.expires_ms <= until_ms);
         let mut idle: Vec<IdleConsent> = idle
             .filter_map(|(id, tokens)| {
                 let user = self.users.get(id)?;

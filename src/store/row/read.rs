@@ -4,9 +4,9 @@ use tribelink_plan::ids::{ContactId, EmployeeId, FolderId, PersonId, UserId};
 
 use super::{Cells, Raw};
 use crate::store::{
-    Alert, Answered, AuditLine, Cursor, Environment, Error, Held, Hint, IdleConsent, NewHint, Parked, Place,
-    Preview, PreviewItem, Purpose, SealedCell, SealedColumn, SignIn, Subscription, Tokens, User,
-    UserState, Webhook,
+    Alert, Answered, AuditLine, Cursor, Environment, Error, Held, Hint, IdleConsent, NewHint,
+    Parked, Place, Preview, PreviewItem, Purpose, SealedCell, SealedColumn, SignIn, Subscription,
+    Tokens, User, UserState, Webhook,
 };
 
 pub(in crate::store) fn hint<R: Raw>(row: &R) -> Result<Hint, Error> {

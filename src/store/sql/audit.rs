@@ -85,7 +85,11 @@ async fn numbers_of_time(pool: &Pool, filter: &AuditFilter) -> Result<Option<(i6
         "SELECT min(id + 0) AS first, max(id + 0) AS last FROM audit WHERE at_ms BETWEEN $1 AND $2",
     )
     .bind(filter.since_ms.unwrap_or(i64::MIN))
-    .bind(filter.until_ms.map_or(i64::MAX, |until_ms| until_ms.saturating_sub(1)));
+    .bind(
+        filter
+            .until_ms
+            .map_or(i64::MAX, |until_ms| until_ms.saturating_sub(1)),
+    );
     let row = sql.fetch_one(pool).await.map_err(outage)?;
     let cells = row::Cells::of("audit", &row);
     let ends = (cells.int_or_none("first")?, cells.int_or_none("last")?);

@@ -215,7 +215,12 @@ pub(in crate::store) async fn of_people(
 /// that stays linked never touches it. Its condition stands in the query as a number, since a database
 /// cannot know what a parameter will be.
 pub(in crate::store) async fn count(pool: &Pool, user: UserId) -> Result<LinkCounts, Error> {
-    const { assert!(row::LINKED == 1, "the queries and the index links_unlinked say so") };
+    const {
+        assert!(
+            row::LINKED == 1,
+            "the queries and the index links_unlinked say so"
+        )
+    };
     let rows = sqlx::query(
         r#"SELECT state, count(*) AS count FROM links
          WHERE "user" = (SELECT number FROM users WHERE id = $1) AND state <> 1 GROUP BY state"#,

@@ -18,8 +18,8 @@ use super::{Ask, Client, ReadMode};
 use crate::{
     remote::Error,
     tribe::{
-        ChangedRecord, Crm, Employee, EntityKind, Named, Next, Page, Record, RegisteredWebhook, SweepRow,
-        Written,
+        ChangedRecord, Crm, Employee, EntityKind, Named, Next, Page, Record, RegisteredWebhook,
+        SweepRow, Written,
         names::{EMPLOYEE_SET, ORGANIZATION_SET, PERSON_SET},
         query::{self, IDS, Query, Tree},
         wire::{self, Missing},
