@@ -66,8 +66,8 @@ pub struct FoundList {
 
 /// Looks for people by name (operator)
 ///
-/// Asked of Tribe for this answer; neither what was looked for nor what was found is kept or logged,
-/// which is why the name travels in the body.
+/// Asked of Tribe for this answer. Neither what was looked for nor what was found is logged, which is
+/// why the name travels in the body; it is kept (sealed, for a day) only under an `Idempotency-Key`.
 #[utoipa::path(
     post, path = "/api/v1/people/search", operation_id = "people_search", tag = "links",
     request_body = Search,
