@@ -82,10 +82,10 @@ impl Filling {
         let user = UserId(id(1, number));
         let state = match number % 20 {
             0 => UserState::Paused,
-            1 if number % 3 == 0 => UserState::NeedsConsent,
+            1 if number.is_multiple_of(3) => UserState::NeedsConsent,
             1 => UserState::Braked,
             2 => UserState::Consented,
-            3 if number % 3 == 0 => UserState::Invited,
+            3 if number.is_multiple_of(3) => UserState::Invited,
             _ => UserState::Live,
         };
         let address = SecretString::from(format!("employee{number}@example.nl"));
@@ -133,9 +133,9 @@ impl Filling {
             .map(|part: u128| format!("{:032x}", noise((part << 70) + u128::from(number))))
             .collect();
         let state = match number {
-            _ if number % 50 == 0 => LinkState::Sleeping,
-            _ if number % 97 == 0 => LinkState::Closed,
-            _ if number % 101 == 0 => LinkState::Tombstone { eligible: true },
+            _ if number.is_multiple_of(50) => LinkState::Sleeping,
+            _ if number.is_multiple_of(97) => LinkState::Closed,
+            _ if number.is_multiple_of(101) => LinkState::Tombstone { eligible: true },
             _ => LinkState::Linked,
         };
         LinkRow {
@@ -198,7 +198,8 @@ impl Filling {
         ]);
         let sealed = self
             .vault
-            .seal_json(column::AUDIT_VALUES, &audit_row(&line), &values);
+            .seal_json(column::AUDIT_VALUES, &audit_row(&line), &values)
+            .unwrap();
         line.values = Some(sealed);
         line
     }
@@ -222,7 +223,8 @@ impl Filling {
         let values = HeldValues::from([(Field::Function, both)]);
         held.values = self
             .vault
-            .seal_json(column::HELD_VALUES, &row_of_held(&held), &values);
+            .seal_json(column::HELD_VALUES, &row_of_held(&held), &values)
+            .unwrap();
         held
     }
 
@@ -248,6 +250,7 @@ impl Filling {
                 user: Some(user),
                 target: Target::Person {
                     id: PersonId(id(6, number * 50 + hint)),
+                    read: None,
                 },
                 source: Source::Webhook,
                 received_ms: self.now_ms - hint as i64,

@@ -9,7 +9,6 @@ use axum::{
 };
 use futures_util::{StreamExt as _, stream};
 use http::header;
-use uuid::Uuid;
 
 use super::{
     Api, Problem,

@@ -56,7 +56,7 @@ macro_rules! suite {
             hints::of_an_unknown_owner_are_refused_whole,
             users::environments_are_put_and_their_chores_set_apart,
             users::are_put_found_and_listed,
-            users::are_counted_by_state,
+            users::count_by_state,
             users::employees_are_taken_once,
             users::move_only_from_the_expected_state,
             users::worker_columns_are_set_apart,

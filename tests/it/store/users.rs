@@ -86,7 +86,7 @@ pub(super) async fn are_put_found_and_listed(store: &Fixture) {
     assert_eq!(store.users(Some(&b), None, 9).await.unwrap(), all[2..]);
 }
 
-pub(super) async fn are_counted_by_state(store: &Fixture) {
+pub(super) async fn count_by_state(store: &Fixture) {
     let none = UserState::ALL.map(|state| (state, 0));
     assert_eq!(store.count_users().await.unwrap(), none);
     store.people().await;
