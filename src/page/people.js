@@ -8,12 +8,12 @@ function found(answer, user) {
   const rows = answer.items.map((one) => {
     const own = one.links.find((link) => link.user_id === user);
     const whose = user || one.links[0]?.user_id;
-    const where = user ? tag(...linkState(own?.state)) : one.links.length ? t('in {n} address books', { n: one.links.length }) : t('in nobody\'s');
+    const where = user ? tag(...linkState(own?.state)) : one.links.length ? t('in {n} address books', { n: one.links.length }) : t('in no address book');
     return [whose ? h('a', { href: `#/person/${one.person_id}/${whose}` }, one.name) : h('span', {}, one.name), where];
   });
   return h('div', {}, table(t('Found'), [t('Person'), 'Outlook'], rows),
     answer.more && notice(t('There are more: type more of the name.')),
-    !user && h('p', { class: 'small quiet' }, t('Why somebody is in nobody\'s address book, a user\'s own page tells: look for the person there.')));
+    !user && h('p', { class: 'small quiet' }, t('Why somebody is in no address book is told on the page of a user: look for the person there.')));
 }
 
 /** The search, and what it found last: kept while the page is open, never longer. */
