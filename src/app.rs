@@ -291,6 +291,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
             tokens: config.security.tokens(),
             metrics_access: config.telemetry.metrics_access,
             shadow: config.sync.shadow,
+            secret_ends: settings::secret_ends(config),
             in_force: config.in_force(),
         },
     });
@@ -334,8 +335,8 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     };
     let upkeep = tokio::spawn({
         let (ended, store) = (ended.clone(), Arc::clone(&app.store));
+        let mut census = Census::new(settings::secret_ends(&config));
         async move {
-            let mut census = Census::default();
             let mut due_ms = 0;
             while !ended.is_cancelled() {
                 metrics.upkeep();

@@ -8,7 +8,7 @@
 //! - [`config`]: what the administrator chose.
 //! - [`remote`], [`tribe`], [`graph`]: ports and clients of both remotes.
 //! - [`store`]: what must outlive the process.
-//! - [`vault`]: how personal values and secrets rest.
+//! - [`vault`]: how personal values and secrets rest. [`reminder`]: what ends soon.
 //! - [`server`], [`telemetry`]: how the service is reached, and what it says about itself.
 //! - [`cli`], [`doctor`]: the command line, and what it examines.
 //! - [`sealed`], [`environment`]: what the rooms agree on: sealed shapes, settings.
@@ -35,6 +35,7 @@ pub mod graph;
 pub mod intake;
 pub mod ports;
 pub mod random;
+pub mod reminder;
 pub mod remote;
 pub mod rotation;
 pub mod sealed;

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse as _, Response},
-};
-use http::header;
+use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use tribelink_plan::{
     ids::{PersonId, UserId},
@@ -34,16 +29,16 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 pub struct AuditField {
     /// The field of the card.
-    name: &'static str,
+    pub(super) name: &'static str,
     /// What the written side showed before. Null for viewers and after the undo window.
     #[schema(required)]
-    before: Option<String>,
+    pub(super) before: Option<String>,
     /// What was written.
     #[schema(required)]
-    after: Option<String>,
+    pub(super) after: Option<String>,
     /// What the other side had meant instead (R6).
     #[schema(required)]
-    lost: Option<String>,
+    pub(super) lost: Option<String>,
 }
 
 /// One line of the audit.
@@ -57,31 +52,31 @@ pub struct AuditField {
 }))]
 pub struct AuditItem {
     /// Its number.
-    id: i64,
+    pub(super) id: i64,
     /// When.
-    at: String,
+    pub(super) at: String,
     /// Whose.
-    user_id: Uuid,
+    pub(super) user_id: Uuid,
     /// For whom.
     #[schema(required)]
-    person_id: Option<Uuid>,
+    pub(super) person_id: Option<Uuid>,
     /// Which contact.
     #[schema(required)]
-    contact_id: Option<String>,
+    pub(super) contact_id: Option<String>,
     /// Why.
-    rule: &'static str,
+    pub(super) rule: &'static str,
     /// `to_outlook`, `to_tribe` or `none` (a link changed)
-    direction: &'static str,
+    pub(super) direction: &'static str,
     /// What caused the look: `webhook`, `notification`, `lifecycle`, `poll`, `delta`, `sweep`, `person`
     /// or `engine`
-    cause: &'static str,
+    pub(super) cause: &'static str,
     /// A word more, such as `created`, `adopted`, `unlinked`, `flagged`.
     #[schema(required)]
-    note: Option<String>,
+    pub(super) note: Option<String>,
     /// Which fields.
-    fields: Vec<AuditField>,
+    pub(super) fields: Vec<AuditField>,
     /// Whether it can still be undone.
-    undoable: bool,
+    pub(super) undoable: bool,
 }
 
 impl AuditItem {
@@ -119,49 +114,6 @@ impl AuditItem {
     }
 }
 
-impl AuditItem {
-    /// One row of CSV for each field; one without fields for a change of a link.
-    fn rows(&self, text: &mut String) {
-        let person = self.person_id.map(|id| id.to_string());
-        let (id, user) = (self.id.to_string(), self.user_id.to_string());
-        let line = [
-            id.as_str(),
-            &self.at,
-            &user,
-            person.as_deref().unwrap_or_default(),
-            self.contact_id.as_deref().unwrap_or_default(),
-            self.rule,
-            self.direction,
-            self.cause,
-            self.note.as_deref().unwrap_or_default(),
-        ];
-        let mut row = |field: [&str; 4]| {
-            let cells: Vec<String> = line.iter().chain(&field).map(|cell| csv(cell)).collect();
-            text.push_str(&cells.join(","));
-            text.push_str("\r\n");
-        };
-        if self.fields.is_empty() {
-            row([""; 4]);
-        }
-        for field in &self.fields {
-            let value = |value: &'_ Option<String>| value.clone().unwrap_or_default();
-            let (before, after) = (value(&field.before), value(&field.after));
-            row([field.name, &before, &after, &value(&field.lost)]);
-        }
-    }
-}
-
-/// A cell of CSV. What a spreadsheet would run as a formula is led by an apostrophe.
-fn csv(cell: &str) -> String {
-    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let lead = if is_formula { "'" } else { "" };
-    let quoted = is_formula || cell.contains([',', '"', '\n', '\r']);
-    match quoted {
-        true => format!("\"{lead}{}\"", cell.replace('"', "\"\"")),
-        false => cell.to_owned(),
-    }
-}
-
 fn direction(direction: AuditDirection) -> &'static str {
     match direction {
         AuditDirection::ToOutlook => "to_outlook",
@@ -193,58 +145,6 @@ pub struct Which {
     until: Option<String>,
     pub(super) cursor: Option<String>,
     pub(super) limit: Option<usize>,
-}
-
-/// Most lines of an export.
-const MOST: usize = 100_000;
-
-/// Exports the audit as CSV
-///
-/// The filters of the list; one row for each field of each line, newest first, at most 100,000 lines.
-/// A value that a spreadsheet would take for a formula is led by an apostrophe.
-#[utoipa::path(
-    get, path = "/api/v1/audit.csv", operation_id = "audit_export", tag = "care",
-    params(
-        ("user" = Option<Uuid>, Query, description = "Only of this user"),
-        ("person" = Option<Uuid>, Query, description = "Only of this person"),
-        ("rule" = Option<String>, Query, description = "Only by this rule", example = "R6"),
-        ("since" = Option<String>, Query, description = "At this time or later", example = "2026-11-24T10:00:00Z"),
-        ("until" = Option<String>, Query, description = "Before this time", example = "2026-11-24T11:00:00Z"),
-    ),
-    responses(
-        (status = 200, description = "The rows", body = String, content_type = "text/csv"),
-        (status = 400, description = "A parameter cannot be used", body = ProblemBody, content_type = "application/problem+json"),
-    )
-)]
-pub async fn export(
-    State(api): State<Arc<Api>>,
-    Viewer(caller): Viewer,
-    Params(mut which): Params<Which>,
-) -> Result<Response, Problem> {
-    which.limit = Some(500);
-    let mut text = String::from(
-        "id,at,user_id,person_id,contact_id,rule,direction,cause,note,field,before,after,lost\r\n",
-    );
-    let mut lines = 0;
-    loop {
-        let page = page(&api, &caller, which.clone()).await?;
-        lines += page.items.len();
-        for item in &page.items {
-            item.rows(&mut text);
-        }
-        which.cursor = page.next_cursor;
-        if which.cursor.is_none() || lines >= MOST {
-            break;
-        }
-    }
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (
-            header::CONTENT_DISPOSITION,
-            "attachment; filename=\"tribelink-audit.csv\"",
-        ),
-    ];
-    Ok((headers, text).into_response())
 }
 
 /// Lists the audit, newest first

@@ -1,10 +1,10 @@
-//! What the browsers of people get: redirects, cookies and plain pages.
+//! What the browsers of people get: redirects and cookies.
 
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
-use super::{Problem, page::document};
+use super::Problem;
 use crate::activation::browser::{Begun, Cookie, Returned};
 
 /// What a sign-in sends back.
@@ -64,12 +64,6 @@ pub(super) fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {
         .filter_map(|pair| pair.trim().split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
-}
-
-/// A page with a title and a paragraph: this program's own texts, never anybody's input.
-pub(super) fn message(status: StatusCode, title: &str, text: &str) -> Response {
-    let body = format!("<h1>{title}</h1>\n<p>{text}</p>");
-    (status, Html(document(title, &body))).into_response()
 }
 
 #[cfg(test)]

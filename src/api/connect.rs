@@ -15,12 +15,13 @@ use utoipa::ToSchema;
 use super::{
     Api, Problem,
     auth::{self, Admin},
-    browser::{Answer, begin, cookies, message},
+    browser::{Answer, begin, cookies},
     consent::is_employee,
     extract::Params,
     list::time,
     problem::ProblemBody,
     session,
+    speak::message,
     users::DEFAULT_ENVIRONMENT,
 };
 use crate::{
@@ -209,4 +210,28 @@ fn explain(failure: &Failure) -> Response {
     };
     auth::sign_in_failed("connect", &why, status);
     message(status, "Not connected", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::speak::is_said_in_dutch;
+
+    #[test]
+    fn every_failed_connection_is_told_in_dutch_too() {
+        use Failure::*;
+        let application = Application(String::new());
+        for failure in [
+            Link,
+            State,
+            OtherBrowser,
+            Declined,
+            NotByCode,
+            OtherOrganization,
+            application,
+            Passing,
+        ] {
+            assert!(is_said_in_dutch(&explain(&failure)), "{failure}");
+        }
+    }
 }

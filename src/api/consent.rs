@@ -10,9 +10,10 @@ use http::{HeaderMap, StatusCode};
 
 use super::{
     Api, auth,
-    browser::{Answer, begin, cookies, message, see_other},
+    browser::{Answer, begin, cookies, see_other},
     extract::Params,
     session,
+    speak::message,
 };
 use crate::activation::{consent::Failure, enter::EMPLOYEE_STATE, mailbox::Misfit};
 
@@ -93,7 +94,7 @@ pub(super) fn is_employee(answer: &Answer) -> bool {
 
 /// A page that says what happened and what to do; of the failure itself only what concerns people.
 fn explain(failure: &Failure) -> Response {
-    let (status, text): (StatusCode, &str) = match failure {
+    let (status, text): (StatusCode, &'static str) = match failure {
         Failure::Link => (
             StatusCode::GONE,
             "This link is not valid any more: it has expired, or it was used to connect already. \
@@ -147,4 +148,30 @@ fn explain(failure: &Failure) -> Response {
     };
     auth::sign_in_failed("consent", &failure.to_string(), status);
     message(status, "Not connected", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::speak::is_said_in_dutch;
+
+    #[test]
+    fn every_failed_consent_is_told_in_dutch_too() {
+        use Failure::*;
+        for failure in [
+            Link,
+            State,
+            OtherBrowser,
+            Declined,
+            Rights,
+            Misfit(self::Misfit::OtherMailbox),
+            Misfit(self::Misfit::OtherAccount),
+            Misfit(self::Misfit::Mixed),
+            Misfit(self::Misfit::NoAddress),
+            Application,
+            Passing,
+        ] {
+            assert!(is_said_in_dutch(&explain(&failure)), "{failure}");
+        }
+    }
 }

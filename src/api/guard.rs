@@ -9,7 +9,7 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::{Api, Problem};
+use super::{Api, Problem, speak::in_language};
 
 /// No scripts, no frames, nothing from elsewhere; styles from this service alone.
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -21,7 +21,9 @@ pub async fn headers(State(api): State<Arc<Api>>, request: Request, next: Next) 
     if request.method() == Method::TRACE {
         return wrong_method().await.into_response();
     }
+    let language = request.headers().get(header::ACCEPT_LANGUAGE).cloned();
     let mut response = next.run(request).await;
+    in_language(language.as_ref(), &mut response);
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         headers

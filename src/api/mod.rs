@@ -4,9 +4,10 @@
 //! - [`router`] and [`openapi`]: everything together. [`Api`]: what the handlers work with.
 //! - What all routes share: [`problem`] (RFC 9457), [`auth`] (bearer tokens and roles, deny by
 //!   default), [`extract`] (bodies, ids, parameters), [`list`] (pages and cursors), [`idempotency`],
-//!   [`guard`] (headers of every answer, panics, unknown routes).
+//!   [`guard`] (headers of every answer, panics, unknown routes), [`speak`] (the language of plain
+//!   pages).
 //! - One file for each resource: [`users`], [`commands`], [`preview`], [`links`], [`people`],
-//!   [`cards`], [`names`], [`audit`], [`undo`], [`held`], [`parked`], [`subscriptions`],
+//!   [`cards`], [`names`], [`search`], [`audit`], [`export`], [`undo`], [`held`], [`parked`], [`subscriptions`],
 //!   [`environments`], [`keys`], [`settings`], [`status`].
 //! - The page: [`page`] and its assets, [`session`] (signing in), [`me`] (an employee's own link).
 //! - Without a token: [`webhooks`], [`health`], [`docs`]; [`consent`] and [`connect`] over
@@ -23,6 +24,7 @@ pub mod connect;
 pub mod consent;
 pub mod docs;
 pub mod environments;
+pub mod export;
 pub mod extract;
 pub mod guard;
 pub mod health;
@@ -38,8 +40,10 @@ pub mod parked;
 pub mod people;
 pub mod preview;
 pub mod problem;
+pub mod search;
 pub mod session;
 pub mod settings;
+pub mod speak;
 pub mod status;
 pub mod subscriptions;
 pub mod undo;
@@ -65,6 +69,7 @@ use crate::{
     intake::Intake,
     ports::{Cards, Crms, Explainer, Wake},
     random::Random,
+    reminder::SecretEnd,
     store::Store,
     vault::Vault,
 };
@@ -85,6 +90,8 @@ pub struct Settings {
     pub metrics_access: MetricsAccess,
     /// `sync.shadow`: nothing is written.
     pub shadow: bool,
+    /// When secrets of applications end.
+    pub secret_ends: Vec<SecretEnd>,
     /// What the configuration came to, without secrets.
     pub in_force: BTreeMap<&'static str, String>,
 }
@@ -154,8 +161,10 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(people::explain))
         .routes(routes!(cards::show))
         .routes(routes!(names::list))
+        .routes(routes!(names::of_links))
+        .routes(routes!(search::people))
         .routes(routes!(audit::list))
-        .routes(routes!(audit::export))
+        .routes(routes!(export::audit_csv))
         .routes(routes!(undo::line))
         .routes(routes!(undo::range))
         .routes(routes!(held::list))

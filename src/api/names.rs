@@ -1,6 +1,9 @@
 //! Names of people, read from Tribe for whoever may see values. Nothing keeps them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -72,6 +75,64 @@ pub async fn list(
     let names = of(&api, &user.environment, &ids).await?;
     let names = names.into_iter().map(|(id, name)| (id.0, name)).collect();
     Ok(Json(NamesView { names }))
+}
+
+/// Which links.
+#[derive(Deserialize)]
+pub struct WhichLinks {
+    links: Option<String>,
+}
+
+/// The names of people in several mailboxes, for somebody who may see values (operator)
+///
+/// For lists across users: one call, and one to Tribe for each environment, whoever's the links are.
+#[utoipa::path(
+    get, path = "/api/v1/names", operation_id = "names_of_links", tag = "links",
+    params(("links" = String, Query, description = "Up to 100 ids of links (user, colon, person), separated by commas; those of unknown users are left out")),
+    responses(
+        (status = 200, description = "The names", body = NamesView),
+        (status = 400, description = "No links, or too many", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn of_links(
+    State(api): State<Arc<Api>>,
+    _: Operator,
+    Params(which): Params<WhichLinks>,
+) -> Result<Json<NamesView>, Problem> {
+    let links = which.links.as_deref().unwrap_or_default();
+    let pairs: Option<Vec<(UserId, PersonId)>> = links.split(',').map(pair).collect();
+    let pairs = pairs.ok_or_else(|| {
+        Problem::invalid("links are ids of links (user, colon, person), separated by commas")
+    })?;
+    if pairs.len() > MOST {
+        return Err(Problem::invalid("at most 100 links at once"));
+    }
+    let mut by_user: BTreeMap<UserId, BTreeSet<PersonId>> = BTreeMap::new();
+    for (user, person) in pairs {
+        by_user.entry(user).or_default().insert(person);
+    }
+    // A person is asked for in its user's environment and in no other.
+    let mut by_environment: BTreeMap<EnvironmentId, BTreeSet<PersonId>> = BTreeMap::new();
+    for (user, people) in by_user {
+        if let Some(user) = api.store.user(user).await? {
+            by_environment
+                .entry(user.environment)
+                .or_default()
+                .extend(people);
+        }
+    }
+    let mut names = BTreeMap::new();
+    for (environment, people) in by_environment {
+        let people: Vec<PersonId> = people.into_iter().collect();
+        let found = of(&api, &environment, &people).await?;
+        names.extend(found.into_iter().map(|(id, name)| (id.0, name)));
+    }
+    Ok(Json(NamesView { names }))
+}
+
+fn pair(link: &str) -> Option<(UserId, PersonId)> {
+    let (user, person) = link.split_once(':')?;
+    Some((UserId(user.parse().ok()?), PersonId(person.parse().ok()?)))
 }
 
 /// The names of people of an environment.

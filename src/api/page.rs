@@ -26,6 +26,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("nl.js", SCRIPT, include_str!("../page/nl.js")),
     ("sign_in.js", SCRIPT, include_str!("../page/sign_in.js")),
     ("own.js", SCRIPT, include_str!("../page/own.js")),
+    ("people.js", SCRIPT, include_str!("../page/people.js")),
     ("person.js", SCRIPT, include_str!("../page/person.js")),
     ("overview.js", SCRIPT, include_str!("../page/overview.js")),
     ("users.js", SCRIPT, include_str!("../page/users.js")),
@@ -63,9 +64,9 @@ pub async fn asset(Path(name): Path<String>) -> Response {
 }
 
 /// A whole HTML document. Title and body are this program's own texts, never anybody's input.
-pub fn document(title: &str, body: &str) -> String {
+pub fn document(language: &str, title: &str, body: &str) -> String {
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+        "<!doctype html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title} · tribelink</title>\n<link rel=\"icon\" href=\"/assets/icon.svg\">\n\
          <link rel=\"stylesheet\" href=\"/assets/page.css\">\n</head>\n\

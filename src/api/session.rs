@@ -17,9 +17,10 @@ use utoipa::ToSchema;
 
 use super::{
     Api, Problem, auth,
-    browser::{Answer, begin, cookies, message, see_other, set_cookie},
+    browser::{Answer, begin, cookies, see_other, set_cookie},
     extract::{Body, Params},
     problem::ProblemBody,
+    speak::message,
 };
 use crate::{
     activation::{
@@ -42,6 +43,8 @@ pub struct Ways {
     employee: &'static str,
     /// With a token of the admin API.
     token: bool,
+    /// Whose employees may sign in: the environments by name.
+    environments: Vec<String>,
 }
 
 /// Who is signed in.
@@ -49,7 +52,7 @@ pub struct Ways {
 #[schema(example = json!({
     "signed_in": true, "name": "Anna Jansen", "role": null, "is_employee": true, "csrf": "8Jq…",
     "shadow": false, "version": "0.1.0",
-    "ways": {"openid": true, "employee": "tribe", "token": true}
+    "ways": {"openid": true, "employee": "tribe", "token": true, "environments": []}
 }))]
 pub struct SessionView {
     /// Whether anybody is.
@@ -73,8 +76,13 @@ pub struct SessionView {
     ways: Ways,
 }
 
-fn view(api: &Api, session: Option<Session>) -> SessionView {
-    SessionView {
+async fn view(api: &Api, session: Option<Session>) -> Result<SessionView, Problem> {
+    // Who is signed in has nothing to choose.
+    let environments = match session {
+        Some(_) => Vec::new(),
+        None => api.store.environments().await?,
+    };
+    Ok(SessionView {
         signed_in: session.is_some(),
         role: session
             .as_ref()
@@ -92,8 +100,9 @@ fn view(api: &Api, session: Option<Session>) -> SessionView {
                 None => "microsoft",
             },
             token: !api.settings.tokens.is_empty(),
+            environments: environments.into_iter().map(|one| one.id.0).collect(),
         },
-    }
+    })
 }
 
 /// The session of a request's cookie.
@@ -133,7 +142,9 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Result<Json<SessionView>, Problem> {
     let session = of(&api, &headers).await?;
-    Ok(Json(view(&api, session.map(|(_, session)| session))))
+    view(&api, session.map(|(_, session)| session))
+        .await
+        .map(Json)
 }
 
 /// A token of the admin API.
@@ -189,7 +200,7 @@ pub async fn by_token(
             former.as_deref(),
         )
         .await?;
-    let body = Json(view(&api, Some(entered.session)));
+    let body = Json(view(&api, Some(entered.session)).await?);
     Ok(with_cookie(body.into_response(), &entered.cookie))
 }
 
@@ -319,4 +330,27 @@ pub(super) fn explain(failure: Failure) -> Response {
     };
     auth::sign_in_failed("page", &why, status);
     message(status, "Not signed in", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::speak::is_said_in_dutch;
+
+    #[test]
+    fn every_failed_sign_in_is_told_in_dutch_too() {
+        use Failure::*;
+        for failure in [
+            Off,
+            State,
+            OtherBrowser,
+            Declined,
+            NoRole,
+            NoEmployee,
+            Application,
+            Passing,
+        ] {
+            assert!(is_said_in_dutch(&explain(failure)), "{failure}");
+        }
+    }
 }

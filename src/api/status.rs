@@ -8,10 +8,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Api, Problem, auth::Viewer, list::time, users::lag_ms};
-use crate::store::{Alert, UserState};
+use crate::{
+    reminder::{Reminder, What, idle_before_ms, reminders},
+    store::Alert,
+};
 
-/// Users read at once.
-const PAGE: usize = 1_000;
+/// Most that is spoken of at once: whom to begin with.
+const REMINDED: usize = 50;
 
 /// What waits in one environment.
 #[derive(Serialize, ToSchema)]
@@ -52,6 +55,43 @@ impl From<Alert> for AlertView {
     }
 }
 
+/// Something that ends soon, or has ended.
+#[derive(Serialize, ToSchema)]
+pub struct ReminderView {
+    /// `secret` (of an application) or `consent`
+    kind: &'static str,
+    /// Whose environment; null for a secret.
+    #[schema(required)]
+    environment: Option<String>,
+    /// Whose consent; null for a secret.
+    #[schema(required)]
+    user_id: Option<Uuid>,
+    /// When.
+    ends_at: String,
+    /// Whether it has.
+    has_ended: bool,
+    /// What to do.
+    message: String,
+}
+
+impl From<Reminder> for ReminderView {
+    fn from(reminder: Reminder) -> ReminderView {
+        let message = reminder.message();
+        let (kind, environment, user_id) = match reminder.what {
+            What::Secret(_) => ("secret", None, None),
+            What::Consent(environment, user) => ("consent", Some(environment.0), Some(user.0)),
+        };
+        ReminderView {
+            kind,
+            environment,
+            user_id,
+            ends_at: time(reminder.ends_ms),
+            has_ended: reminder.has_ended,
+            message,
+        }
+    }
+}
+
 /// The state of the service.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
@@ -59,7 +99,10 @@ impl From<Alert> for AlertView {
     "backlog": [{"environment": "default", "hints": 0, "lag_ms": 0}],
     "alerts": [{"key": "employee_left/01932f4e-…", "environment": "default",
                 "user_id": "01932f4e-6d2c-7a10-9f43-1c2b3a4d5e6f",
-                "message": "The employee is former or gone in Tribe: …", "since": "2026-11-24T10:14:03Z"}]
+                "message": "The employee is former or gone in Tribe: …", "since": "2026-11-24T10:14:03Z"}],
+    "reminders": [{"kind": "secret", "environment": null, "user_id": null,
+                   "ends_at": "2026-12-20T00:00:00Z", "has_ended": false,
+                   "message": "the application's secret in microsoft.client_secret ends on 2026-12-20: …"}]
 }))]
 pub struct Status {
     /// Of this program.
@@ -70,6 +113,9 @@ pub struct Status {
     backlog: Vec<Backlog>,
     /// What needs an administrator, oldest first.
     alerts: Vec<AlertView>,
+    /// What ends soon unless somebody acts: secrets of applications, then consents that nobody uses, 50
+    /// at most.
+    reminders: Vec<ReminderView>,
 }
 
 /// The state of the service at a glance
@@ -88,28 +134,22 @@ pub async fn status(State(api): State<Arc<Api>>, _: Viewer) -> Result<Json<Statu
         });
     }
     let alerts = api.store.alerts().await?;
+    let users = api.store.count_users().await?;
+    let now_ms = api.clock.now_ms();
+    let idle = api
+        .store
+        .idle_consents(idle_before_ms(now_ms), REMINDED)
+        .await?;
+    let mut reminders = reminders(now_ms, &api.settings.secret_ends, &idle);
+    reminders.truncate(REMINDED);
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
-        users: users(&api).await?,
+        users: users
+            .into_iter()
+            .map(|(state, count)| (state.name(), count))
+            .collect(),
         backlog,
         alerts: alerts.into_iter().map(AlertView::from).collect(),
+        reminders: reminders.into_iter().map(ReminderView::from).collect(),
     }))
-}
-
-async fn users(api: &Api) -> Result<BTreeMap<&'static str, u64>, Problem> {
-    let mut counts: BTreeMap<_, _> = UserState::ALL
-        .map(|state| (state.name(), 0))
-        .into_iter()
-        .collect();
-    let mut after = None;
-    loop {
-        let page = api.store.users(None, after, PAGE).await?;
-        for user in &page {
-            *counts.entry(user.state.name()).or_default() += 1;
-        }
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = Some(last.id),
-            _ => return Ok(counts),
-        }
-    }
 }

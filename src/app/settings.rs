@@ -15,6 +15,7 @@ use crate::{
         sign_in::{self, Certificate, Platform},
     },
     random::Random,
+    reminder::SecretEnd,
     remote::{Transport, http::HttpTransport, http::Origin},
     telemetry::CountCalls,
 };
@@ -35,6 +36,18 @@ pub(super) fn microsoft_transport(
     Ok(Arc::new(
         transport.map_err(|error| Error::Config(error.to_string()))?,
     ))
+}
+
+/// When the secrets of applications end, as far as the configuration says.
+pub(super) fn secret_ends(config: &Config) -> Vec<SecretEnd> {
+    let login = config.login.openid.as_ref();
+    let ends = [
+        ("microsoft", config.microsoft.credential_ends_ms),
+        ("login", login.and_then(|login| login.secret_ends_ms)),
+    ];
+    ends.into_iter()
+        .filter_map(|(of, at_ms)| at_ms.map(|at_ms| SecretEnd { of, at_ms }))
+        .collect()
 }
 
 /// How the service signs in at Microsoft.

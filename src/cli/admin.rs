@@ -14,7 +14,7 @@ use super::{
     },
     client::Api,
     error::Error,
-    show, watch,
+    glance, show, watch,
 };
 use crate::config::{AdminAccess, Sources};
 
@@ -221,7 +221,10 @@ pub(super) async fn parked(command: Option<ParkedCommand>, api: &Api) -> Result<
 }
 
 pub(super) async fn status(api: &Api) -> Result<Report, Error> {
-    Ok(Report::new(api.get(&["status"], &[]).await?, show::status))
+    Ok(Report::new(
+        api.get(&["status"], &[]).await?,
+        glance::status,
+    ))
 }
 
 pub(super) async fn rebuild(api: &Api, user: Uuid) -> Result<Report, Error> {

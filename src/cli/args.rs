@@ -7,6 +7,8 @@ use secrecy::SecretString;
 use url::Url;
 use uuid::Uuid;
 
+use super::people::PeopleArgs;
+
 /// Keeps the people of a Tribe CRM and the Outlook address books of its users in step.
 #[derive(Parser)]
 #[command(name = "tribelink", version, arg_required_else_help = true, after_help = AFTER)]
@@ -45,6 +47,8 @@ pub(super) enum Command {
     Status(Access),
     /// List users; activate, preview, start, pause, resume, disconnect one.
     Users(UsersArgs),
+    /// Look for people by name, for `explain`.
+    People(PeopleArgs),
     /// Say why a person is or is not in a user's contacts.
     Explain(OfPerson),
     /// List every write and every change of a link, or undo one.

@@ -16,6 +16,8 @@ mod args;
 mod backup;
 mod client;
 mod error;
+mod glance;
+mod people;
 mod run;
 mod show;
 mod table;
@@ -141,6 +143,12 @@ async fn dispatch(cli: Cli) -> Result<Option<Report>, Error> {
         Command::Users(users) => {
             let api = admin::api(users.access, config)?;
             admin::users(users.command, &api, !cli.json).await.map(Some)
+        }
+        Command::People(args) => {
+            let api = admin::api(args.access, config)?;
+            people::find(&api, &args.name, args.environment, args.user)
+                .await
+                .map(Some)
         }
         Command::Explain(args) => {
             let api = admin::api(args.access, config)?;

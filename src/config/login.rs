@@ -34,6 +34,8 @@ pub struct OpenIdSettings {
     pub client_id: String,
     /// Its secret; a public application has none and relies on PKCE.
     pub client_secret: Option<SecretString>,
+    /// When that ends, in milliseconds since the epoch.
+    pub secret_ends_ms: Option<i64>,
     /// What is asked for.
     pub scope: String,
     /// The claim of the id_token that gives roles: a name, or a path of names.
@@ -59,6 +61,7 @@ impl Login {
         let origins = reader.optional("login.origins", origins);
         let client_id = reader.optional("login.client_id", value::text);
         let client_secret = reader.secret("login.client_secret");
+        let secret_ends_ms = reader.optional("login.client_secret_expires", value::day);
         let scope = reader.need("login.scope", value::text);
         let claim = reader.need("login.claim", value::text);
         let mut roles = Vec::new();
@@ -92,6 +95,7 @@ impl Login {
             origins: origins?.unwrap_or_default(),
             client_id,
             client_secret: client_secret?,
+            secret_ends_ms: secret_ends_ms?,
             scope: scope?,
             claim: claim?,
             roles,

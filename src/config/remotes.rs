@@ -269,6 +269,8 @@ pub struct Microsoft {
     pub client_id: String,
     /// How the application proves itself.
     pub credential: Credential,
+    /// When it ends, in milliseconds since the epoch.
+    pub credential_ends_ms: Option<i64>,
     /// Whether writes are conditional on the etag.
     pub trust_if_match: bool,
     /// Whether notifications carry the contact.
@@ -282,6 +284,7 @@ impl Microsoft {
         let tenant = reader.need("microsoft.tenant", tenant);
         let client_id = reader.need("microsoft.client_id", value::text);
         let credential = Microsoft::read_credential(reader);
+        let credential_ends_ms = reader.optional("microsoft.client_secret_expires", value::day);
         let trust_if_match = reader.need("microsoft.trust_if_match", value::boolean);
         let rich_notifications = reader.need("microsoft.rich_notifications", value::boolean);
         Some(Microsoft {
@@ -290,6 +293,7 @@ impl Microsoft {
             tenant: tenant?,
             client_id: client_id?,
             credential: credential?,
+            credential_ends_ms: credential_ends_ms?,
             trust_if_match: trust_if_match?,
             rich_notifications: rich_notifications?,
         })

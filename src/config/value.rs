@@ -24,6 +24,20 @@ pub(super) fn boolean(raw: &Raw) -> Result<bool, String> {
     }
 }
 
+/// A day, such as 2027-05-31: its beginning in UTC, in milliseconds since the epoch.
+pub(super) fn day(raw: &Raw) -> Result<i64, String> {
+    // TOML has dates of its own, which people may well write.
+    let text = match raw {
+        Raw::Toml(toml::Value::Datetime(date)) => date.to_string(),
+        other => text(other)?,
+    };
+    let day: Option<jiff::civil::Date> = text.parse().ok().filter(|_| text.len() == 10);
+    let begins = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    begins
+        .map(|begins| begins.timestamp().as_millisecond())
+        .ok_or_else(|| format!("is {text:?}, no day such as 2027-05-31"))
+}
+
 /// A whole number between two bounds.
 pub(super) fn number(min: u32, max: u32) -> impl FnOnce(&Raw) -> Result<u32, String> {
     move |raw| {

@@ -18,8 +18,8 @@ use crate::{
     graph::{Authorize, Identity, Issued},
     remote::{Error, Request, Response, TransportError},
     tribe::{
-        ChangedRecord, Employee, EntityKind, Next, Page, Record, RegisteredWebhook, SweepRow,
-        Written,
+        ChangedRecord, Employee, EntityKind, Named, Next, Page, Record, RegisteredWebhook,
+        SweepRow, Written,
     },
 };
 
@@ -158,6 +158,9 @@ impl Crm for Tribe {
         Err(UNASKED)
     }
     async fn employees_by_email(&self, _: &str) -> Result<Vec<Employee>, Error> {
+        Err(UNASKED)
+    }
+    async fn people_by_name(&self, _: &[String]) -> Result<(Vec<Named>, bool), Error> {
         Err(UNASKED)
     }
     async fn identity(&self) -> Result<OrganizationId, Error> {

@@ -67,6 +67,21 @@ export async function all(path, most = 2000) {
 
 const known = new Map();
 
+/** Looks for people by name; the name travels in the body, out of every log. */
+export const search = (asked) => ask('POST', '/api/v1/people/search', asked);
+
+/** The same for items of several users (`user_id`, `person_id`): one call, whoever's they are. */
+export async function namesOf(items) {
+  if (!may('operator')) return new Map();
+  const links = [...new Set(items.filter((item) => item.person_id && !known.has(item.person_id)).map((item) => `${item.user_id}:${item.person_id}`))];
+  for (let at = 0; at < links.length; at += 100) {
+    const some = links.slice(at, at + 100);
+    const answer = await get(`/names?links=${some.join(',')}`).catch(() => ({ names: {} }));
+    for (const link of some) { const person = link.slice(37); known.set(person, answer.names[person] || null); }
+  }
+  return known;
+}
+
 /** Names of people, for whoever may see them; asked for once. */
 export async function names(user, people) {
   if (!may('operator')) return new Map();

@@ -1,5 +1,5 @@
 // What was written: lines with rule and cause, filters, export, undo.
-import { get, may, names, post, session } from './api.js';
+import { get, may, namesOf, post, session } from './api.js';
 import { button, card, empty, h, rule, show, tag } from './dom.js';
 import { ago, cause, field, ruleSentence, rules, sentence, t, time, way } from './words.js';
 
@@ -35,14 +35,6 @@ export async function auditLines(items, { draw, own = false, person = false } = 
       small: true, id: `undo-${item.id}`, done: t('It is being taken back on both sides; what somebody changed since stays.'),
       ask: t('The former values come back in Tribe and in Outlook. Fields that somebody changed since stay as they are.'), then: () => setTimeout(() => draw?.(), 1500),
     })))));
-}
-
-async function namesOf(items) {
-  const byUser = new Map();
-  for (const item of items) if (item.person_id) byUser.set(item.user_id, [...(byUser.get(item.user_id) || []), item.person_id]);
-  let known = new Map();
-  for (const [user, people] of byUser) known = await names(user, people);
-  return known;
 }
 
 function query(form) {

@@ -1,5 +1,5 @@
 // What waits for a person: held changes and parked items, one by one or all at once.
-import { get, may, names, post } from './api.js';
+import { get, may, namesOf, post } from './api.js';
 import { button, card, empty, h, show, table } from './dom.js';
 import { ago, field, number, sentence, t } from './words.js';
 import { heldList } from './own.js';
@@ -15,11 +15,7 @@ async function each(items, work) {
 
 export async function care(draw, focus) {
   const [held, parked] = await Promise.all([get('/held?limit=100'), get('/parked?limit=100')]);
-  let known = new Map();
-  for (const user of new Set([...held.items, ...parked.items].map((item) => item.user_id))) {
-    const people = [...held.items, ...parked.items].filter((item) => item.user_id === user).map((item) => item.person_id);
-    known = await names(user, people);
-  }
+  const known = await namesOf([...held.items, ...parked.items]);
   const who = (item) => (item.person_id ? h('a', { href: `#/person/${item.person_id}/${item.user_id}` }, known.get(item.person_id) || item.person_id) : h('a', { href: `#/users/${item.user_id}` }, t('the mailbox as a whole')));
   const decide = async (item, decision) => { const done = await post(`/held/${item.id}/${decision}`); draw(); return done; };
   const open = held.items.filter((item) => !item.decision);

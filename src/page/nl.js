@@ -25,6 +25,13 @@ const texts = {
   'The user is disconnected: the links sleep.': 'De gebruiker is losgekoppeld: de koppelingen slapen.',
   'The consent at Microsoft is gone: the user must sign in again.': 'De toestemming bij Microsoft is weg: de gebruiker moet opnieuw inloggen.',
   'The employee left: the link is stopped.': 'De medewerker is vertrokken: de koppeling is gestopt.',
+  // Looking for people; signing in.
+  'Look for a person': 'Zoek een persoon', 'Look for': 'Zoek', 'Name, or a part of it': 'Naam, of een deel ervan', 'Found': 'Gevonden',
+  'Tribe has nobody by that name.': 'Tribe heeft niemand met die naam.', 'in {n} address books': 'in {n} adresboeken', 'in no address book': 'in geen enkel',
+  'There are more: type more of the name.': 'Er zijn er meer: typ meer van de naam.', 'Names are not shown to viewers.': 'Namen worden niet getoond aan meekijkers.',
+  'Why somebody is in no address book is told on the page of a user: look for the person there.': 'Waarom iemand in geen enkel adresboek staat, vertelt de pagina van een gebruiker: zoek de persoon daar.',
+  'Why is somebody not in this address book?': 'Waarom staat iemand niet in dit adresboek?', 'Tribe is asked for this search; names are kept nowhere.': 'Voor deze zoekopdracht wordt Tribe geraadpleegd; namen worden nergens bewaard.',
+  'Your organisation': 'Je organisatie', 'name needs two letters at least': 'de naam heeft minstens twee letters nodig',
   // Explanations.
   'the person exists in Tribe': 'de persoon staat in Tribe', 'the person was deleted in Tribe': 'de persoon is in Tribe verwijderd',
   'a relationship that is not former names the employee': 'een lopende relatie noemt de medewerker',
@@ -150,6 +157,8 @@ const kind = (word) => KINDS[word] || word;
 const told = (text) => table[text] || text;
 
 export const patterns = [
+  [/^the application's secret in (\S+) (ends|ended) on (\S+): make a new one where the application is registered, configure it with its own client_secret_expires, and restart$/, (key, ends, day) => `het geheim van de applicatie in ${key} ${ends === 'ended' ? 'verliep' : 'verloopt'} op ${day}: maak een nieuw geheim waar de applicatie geregistreerd staat, stel het in met zijn eigen client_secret_expires en herstart`],
+  [/^a consent at Microsoft that is not used (ends|ended) on (\S+): resume the user, or send a new link$/, (ends, day) => `een toestemming bij Microsoft die niet gebruikt wordt ${ends === 'ended' ? 'verliep' : 'verloopt'} op ${day}: hervat de gebruiker of stuur een nieuwe link`],
   [/^(\w+) relationship (\S+) is (not )?marked as former$/, (what, id, not) => `de relatie van ${kind(what)} ${id} is ${not ? 'niet ' : ''}als voormalig gemarkeerd`],
   [/^(\w+) relationship (\S+) names the employee as relationship manager and owner$/, (what, id) => `de relatie van ${kind(what)} ${id} noemt de medewerker als relatiebeheerder en eigenaar`],
   [/^(\w+) relationship (\S+) names the employee as relationship manager$/, (what, id) => `de relatie van ${kind(what)} ${id} noemt de medewerker als relatiebeheerder`],

@@ -10,6 +10,7 @@ function reasons({ status, ready, subscriptions, held, parked, environments }) {
   const found = [];
   if (!ready.ok) found.push(['bad', t('The service is not ready: {why}', { why: ready.why })]);
   for (const alert of status.alerts) found.push(['bad', sentence(alert.message), alert.user_id]);
+  for (const one of status.reminders) found.push([one.has_ended ? 'bad' : 'warn', sentence(one.message), one.user_id]);
   for (const one of status.backlog) if (one.lag_ms > 300000) found.push(['warn', t('In {environment} a change has waited for {time}.', { environment: one.environment, time: span(one.lag_ms) })]);
   for (const one of environments) if (one.throttled_until) found.push(['warn', t('Tribe asked for rest until {time} in {environment}.', { time: time(one.throttled_until), environment: one.id })]);
   const soon = subscriptions.filter((one) => new Date(one.expires_at) - Date.now() < DAY / 2);

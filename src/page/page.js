@@ -6,12 +6,13 @@ import { audit } from './audit.js';
 import { care } from './care.js';
 import { overview, settings } from './overview.js';
 import { contacts, own } from './own.js';
+import { people } from './people.js';
 import { person } from './person.js';
 import { signIn } from './sign_in.js';
 import { user, users } from './users.js';
 
 const EMPLOYEE = { '': own, contacts, person };
-const ADMIN = { overview, users, 'users-in': users, care, audit, settings, person };
+const ADMIN = { overview, users, 'users-in': users, people, care, audit, settings, person };
 
 /** The view of an address: its function and what follows in the address. */
 function view() {
@@ -21,7 +22,7 @@ function view() {
   return [ADMIN[name] || overview, rest, name || 'overview'];
 }
 
-const NAV = [['overview', 'Overview'], ['users', 'Users'], ['care', 'Decide'], ['audit', 'Audit'], ['settings', 'Settings']];
+const NAV = [['overview', 'Overview'], ['users', 'Users'], ['people', 'People'], ['care', 'Decide'], ['audit', 'Audit'], ['settings', 'Settings']];
 
 function top(name) {
   const links = session.role ? NAV : [];

@@ -64,7 +64,7 @@ export async function user(draw, focus, [id, cursor]) {
       facts([[t('Last proven in step'), one.last_proven_at ? `${ago(one.last_proven_at)} (${time(one.last_proven_at)})` : t('never')], [t('Subscription ends'), one.subscription_expires_at ? ago(one.subscription_expires_at) : '–'],
         [t('Changes on their way'), `${number(one.backlog)}${one.lag_ms > 1000 ? ` · ${t('the oldest for {time}', { time: span(one.lag_ms) })}` : ''}`], [t('Environment'), one.environment], [t('Employee'), h('code', {}, one.employee_id)], [t('Activated'), time(one.created_at)]]),
       actions(one, draw), h('div', { id: 'fresh-link', 'aria-live': 'polite' })),
-    card(h('h2', {}, t('People')), rows.length ? table(t('People'), [t('Person'), t('State')], rows) : empty(t('Nobody yet.')),
+    card(h('h2', {}, t('People')), may('operator') && h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/people/${id}` }, t('Look for a person'))), rows.length ? table(t('People'), [t('Person'), t('State')], rows) : empty(t('Nobody yet.')),
       links.next_cursor && h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/users/${id}/${links.next_cursor}` }, t('Further')))),
     card(h('h2', {}, t('What was written')), await auditLines(lines.items, { draw }), h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/audit/${encodeURIComponent(`user=${id}`)}` }, t('All of it')))),
   ], { focus });

@@ -156,8 +156,14 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<User>, Error>;
 
+    /// How many users are in which state; every state is named, in the order of [`UserState::ALL`].
+    async fn count_users(&self) -> Result<Vec<(UserState, u64)>, Error>;
+
     /// The tokens of a user.
     async fn tokens(&self, user: UserId) -> Result<Option<Tokens>, Error>;
+
+    /// Users whose last access token ended at `until_ms` or before, the longest ago first, then by id.
+    async fn idle_consents(&self, until_ms: i64, limit: usize) -> Result<Vec<IdleConsent>, Error>;
 
     /// The tokens of an environment connected by authorization code.
     async fn environment_tokens(

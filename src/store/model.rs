@@ -322,6 +322,19 @@ pub struct Tokens {
     pub consented_ms: i64,
 }
 
+/// A consent whose tokens nobody used for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdleConsent {
+    /// Whose environment.
+    pub environment: EnvironmentId,
+    /// Whose.
+    pub user: UserId,
+    /// In which state they are.
+    pub state: UserState,
+    /// When the last access token ended ([`Tokens::expires_ms`]).
+    pub access_ended_ms: i64,
+}
+
 /// What a pending sign-in is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -122,6 +122,10 @@ pub const USERS: &str = "tribelink_users";
 pub const SUBSCRIPTION_ENDS: &str = "tribelink_subscription_expiry_seconds";
 /// Live users without one.
 pub const UNSUBSCRIBED: &str = "tribelink_users_unsubscribed";
+/// Consents that end soon.
+pub const CONSENTS_ENDING: &str = "tribelink_consents_ending";
+/// When the secret of an application ends.
+pub const SECRET_ENDS: &str = "tribelink_secret_expiry_seconds";
 /// Subscription ids that were not looked up.
 pub const LOOKUPS_REFUSED: &str = "tribelink_subscription_lookups_refused_total";
 /// Refreshes of tokens.
@@ -251,6 +255,16 @@ pub const ALL: &[Metric] = &[
         UNSUBSCRIBED,
         &["environment"],
         "Live users without a live subscription.",
+    ),
+    gauge(
+        CONSENTS_ENDING,
+        &["environment"],
+        "Consents that end within 14 days unless they are used, or have ended so.",
+    ),
+    gauge(
+        SECRET_ENDS,
+        &["secret"],
+        "Until the secret of an application ends, as configured; negative: it has.",
     ),
     counter(
         LOOKUPS_REFUSED,

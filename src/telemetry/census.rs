@@ -12,7 +12,10 @@ use tribelink_plan::{
 };
 
 use super::{catalogue as name, meter};
-use crate::store::{self, Store, User, UserState};
+use crate::{
+    reminder::{SecretEnd, What, idle_before_ms, reminders},
+    store::{self, Store, User, UserState},
+};
 
 /// How often the gauges are read anew: often enough for a scrape a minute.
 pub const EVERY: Duration = Duration::from_secs(15);
@@ -32,9 +35,13 @@ pub const ALERT_KINDS: [&str; 5] = [
 /// The rules that hold a change.
 const HOLDING: [Rule; 2] = [Rule::R6, Rule::R16];
 
+/// The secrets of applications of which the end may be told, by the section of the configuration.
+const SECRETS: [&str; 2] = ["login", "microsoft"];
+
 /// Reads the gauges; remembers which alerts there were, so that they are told to be gone.
 #[derive(Default)]
 pub struct Census {
+    secret_ends: Vec<SecretEnd>,
     kinds: BTreeSet<(EnvironmentId, String)>,
 }
 
@@ -48,9 +55,18 @@ struct Count {
     eldest_delta_ms: Option<i64>,
     held: BTreeMap<Rule, u64>,
     parked: u64,
+    ending: u64,
 }
 
 impl Census {
+    /// With the ends of secrets, as configured.
+    pub fn new(secret_ends: Vec<SecretEnd>) -> Census {
+        Census {
+            secret_ends,
+            kinds: BTreeSet::new(),
+        }
+    }
+
     /// Reads everything and sets the gauges.
     ///
     /// # Errors
@@ -72,6 +88,13 @@ impl Census {
         }
         add_held(store, &mut counts).await?;
         add_parked(store, &mut counts).await?;
+        let idle = store.idle_consents(idle_before_ms(now_ms), PAGE).await?;
+        for reminder in reminders(now_ms, &[], &idle) {
+            if let What::Consent(environment, _) = reminder.what {
+                counts.entry(environment).or_default().ending += 1;
+            }
+        }
+        self.tell_secrets(now_ms);
         for environment in store.environments().await? {
             let count = counts.remove(&environment.id).unwrap_or_default();
             let (waiting, oldest_ms) = store.backlog(&environment.id).await?;
@@ -97,6 +120,15 @@ impl Census {
             gauge!(name::MEMORY).set(bytes as f64);
         }
         Ok(())
+    }
+
+    /// Not a number where nobody says when: an alert on it stays silent.
+    fn tell_secrets(&self, now_ms: i64) {
+        for of in SECRETS {
+            let end = self.secret_ends.iter().find(|end| end.of == of);
+            let left = end.map_or(f64::NAN, |end| (end.at_ms - now_ms) as f64 / 1_000.0);
+            gauge!(name::SECRET_ENDS, "secret" => of).set(left);
+        }
     }
 
     async fn tell_alerts(&mut self, store: &dyn Store) -> Result<(), store::Error> {
@@ -158,6 +190,7 @@ impl Tell<'_> {
                 .set(held as f64);
         }
         self.number(name::PARKED, count.parked as f64);
+        self.number(name::CONSENTS_ENDING, count.ending as f64);
         self.number(name::UNSUBSCRIBED, count.unsubscribed as f64);
         self.number(name::RESTING, count.resting as f64);
         let since_ms = count.eldest_delta_ms.map_or(0, |at_ms| now_ms - at_ms);

@@ -43,6 +43,21 @@ pub struct Employee {
     pub former: bool,
 }
 
+/// A person as a search shows one: its name alone. No `Debug`: it holds personal values.
+#[derive(Clone)]
+pub struct Named {
+    /// Its id.
+    pub id: PersonId,
+    /// `Initials`
+    pub initials: Option<String>,
+    /// `FirstName`
+    pub first: Option<String>,
+    /// `MiddleName`
+    pub insertion: Option<String>,
+    /// `LastName`
+    pub surname: Option<String>,
+}
+
 /// One row of a poll: a record that was created or changed since a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedRecord {
@@ -168,6 +183,10 @@ pub trait Crm: Send + Sync {
 
     /// Employees whose e-mail address, or whose person's, equals this one, compared in code.
     async fn employees_by_email(&self, email: &str) -> Result<Vec<Employee>, Error>;
+
+    /// People in whose names each of these words stands somewhere, upper or lower case alike: a hundred
+    /// at most, and whether there are more.
+    async fn people_by_name(&self, words: &[String]) -> Result<(Vec<Named>, bool), Error>;
 
     /// The organisation that "we" are.
     async fn identity(&self) -> Result<OrganizationId, Error>;

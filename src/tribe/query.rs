@@ -96,6 +96,21 @@ pub fn any_of(name: &str, ids: impl IntoIterator<Item = Uuid>) -> String {
     terms.join(" or ")
 }
 
+/// Each of the words in one of the properties; `contains` minds no case (Tribe reference 3.3).
+pub fn all_within(words: &[String], properties: &[&str]) -> String {
+    let terms: Vec<_> = words
+        .iter()
+        .map(|word| {
+            let text = literal(word);
+            let places = properties
+                .iter()
+                .map(|name| format!("contains({name},{text})"));
+            format!("({})", places.collect::<Vec<_>>().join(" or "))
+        })
+        .collect();
+    terms.join(" and ")
+}
+
 /// Created or changed at or after a time, in whole seconds. Both dates are asked, since
 /// `LastMutationDate` may be null before the first change (Tribe reference 3.8).
 pub fn since(at: Timestamp) -> String {
@@ -315,6 +330,16 @@ mod tests {
         assert_eq!(
             url.query(),
             Some("$filter=a%20eq%20%27o%27%27b%26c%2Bd%23e%25f%27")
+        );
+    }
+
+    #[test]
+    fn a_name_is_looked_for_word_by_word() {
+        let words = ["van".to_owned(), "O'Neil".to_owned()];
+        assert_eq!(
+            all_within(&words, &["FirstName", "LastName"]),
+            "(contains(FirstName,'van') or contains(LastName,'van')) and \
+             (contains(FirstName,'O''Neil') or contains(LastName,'O''Neil'))"
         );
     }
 

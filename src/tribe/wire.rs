@@ -13,7 +13,7 @@ use tribelink_plan::{
 use uuid::Uuid;
 
 use super::{
-    Employee, EntityKind, Record, RegisteredWebhook, SweepRow, Written,
+    Employee, EntityKind, Named, Record, RegisteredWebhook, SweepRow, Written,
     names::{Names, ORGANIZATION_SET, PERSON_SET, Path, PersonSet},
 };
 
@@ -76,6 +76,21 @@ pub fn id(row: &Value) -> Result<Uuid, Missing> {
         .and_then(Value::as_str)
         .and_then(|text| Uuid::parse_str(text).ok())
         .ok_or(Missing("ID"))
+}
+
+/// The name of a person.
+pub fn named(row: &Value) -> Result<Named, Missing> {
+    let text = |name: &str| {
+        let text = row.get(name).and_then(Value::as_str).map(str::trim);
+        text.filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    Ok(Named {
+        id: PersonId(id(row)?),
+        initials: text("Initials"),
+        first: text("FirstName"),
+        insertion: text("MiddleName"),
+        surname: text("LastName"),
+    })
 }
 
 /// The id of a linked record, where the link is filled.

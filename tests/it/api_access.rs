@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::app::TestApp;
 
 /// The weakest role of every route of the API; `employee` is no token's, but a session's of the page.
-const ROLES: [(&str, &str, &str); 44] = [
+const ROLES: [(&str, &str, &str); 46] = [
     ("get", "/api/v1/audit", "viewer"),
     ("get", "/api/v1/environments", "viewer"),
     ("post", "/api/v1/environments", "admin"),
@@ -42,6 +42,8 @@ const ROLES: [(&str, &str, &str); 44] = [
     ("post", "/api/v1/undo", "operator"),
     ("get", "/api/v1/people/{person_id}/cards", "operator"),
     ("get", "/api/v1/users/{id}/names", "operator"),
+    ("get", "/api/v1/names", "operator"),
+    ("post", "/api/v1/people/search", "operator"),
     ("get", "/api/v1/settings", "viewer"),
     ("get", "/api/v1/me", "employee"),
     ("post", "/api/v1/me/activate", "employee"),

@@ -165,6 +165,7 @@ impl TestApp {
                 ],
                 metrics_access: MetricsAccess::Viewer,
                 shadow: false,
+                secret_ends: Vec::new(),
                 in_force: BTreeMap::from([("sync.conflict", "tribe".to_owned())]),
             },
         });

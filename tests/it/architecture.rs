@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["clock", "random", "digest", "crash"],
     &["remote"],
     &["tribe", "graph", "store"],
-    &["vault"],
+    &["reminder", "vault"],
     &["sealed", "config"],
     &["environment", "rotation", "telemetry"],
     &["ports", "server"],

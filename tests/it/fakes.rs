@@ -25,8 +25,8 @@ use tribelink::{
     remote::Error,
     store::{Lane, User},
     tribe::{
-        ChangedRecord, Crm, Employee, EntityKind, Next, Page, Record, RegisteredWebhook, SweepRow,
-        Written,
+        ChangedRecord, Crm, Employee, EntityKind, Named, Next, Page, Record, RegisteredWebhook,
+        SweepRow, Written,
     },
 };
 use tribelink_plan::{
@@ -105,6 +105,7 @@ impl Wake for Woken {
 pub(crate) struct FakeCrm {
     pub(crate) employees: Mutex<BTreeMap<EmployeeId, Employee>>,
     pub(crate) people: Mutex<Vec<PersonId>>,
+    pub(crate) named: Mutex<Vec<Named>>,
     pub(crate) fails: Mutex<Option<Error>>,
 }
 
@@ -194,6 +195,21 @@ impl Crm for FakeCrm {
             .values()
             .filter(|one| has(&one.email) || has(&one.person_email));
         Ok(found.cloned().collect())
+    }
+
+    async fn people_by_name(&self, words: &[String]) -> Result<(Vec<Named>, bool), Error> {
+        self.asked()?;
+        let named = self.named.lock().unwrap();
+        let has = |one: &Named, word: &String| {
+            let parts = [&one.initials, &one.first, &one.insertion, &one.surname];
+            let word = word.to_lowercase();
+            let mut parts = parts.into_iter().flatten();
+            parts.any(|part| part.to_lowercase().contains(&word))
+        };
+        let found = named
+            .iter()
+            .filter(|one| words.iter().all(|word| has(one, word)));
+        Ok((found.cloned().collect(), false))
     }
 
     async fn identity(&self) -> Result<OrganizationId, Error> {

@@ -29,6 +29,7 @@ mod api_consent;
 mod api_docs;
 mod api_events;
 mod api_hints;
+mod api_search;
 mod api_session;
 mod api_users;
 mod app;

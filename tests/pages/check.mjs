@@ -320,6 +320,39 @@ await check('the audit is filtered, exported and undone', async () => {
   assert.match(csv, /^id,at,user_id,/);
   assert.ok(csv.trim().split('\r\n').slice(1).every((row) => row.includes(',R6,')), csv);
 });
+await check('a person is found by name, and for a user it is told why somebody is not there', async () => {
+  await admin.goto(`${world.base}/#/people`);
+  await heading(admin, 'Zoek een persoon');
+  await admin.getByLabel('Naam, of een deel ervan').fill('de visser');
+  await click(admin, 'Zoek');
+  await admin.getByRole('link', { name: 'Piet de Visser' }).waitFor();
+  await look(admin, 'people-nl');
+  await admin.getByRole('link', { name: 'Piet de Visser' }).click();
+  await heading(admin, 'Piet de Visser');
+  await admin.goto(`${world.base}/#/users/${second.id}`);
+  await admin.getByRole('link', { name: 'Zoek een persoon' }).click();
+  await heading(admin, 'Waarom staat iemand niet in dit adresboek?');
+  await admin.getByLabel('Naam, of een deel ervan').fill('el amrani');
+  await admin.keyboard.press('Enter');
+  await admin.getByRole('link', { name: 'Fatima El Amrani' }).click();
+  await admin.locator('#would-sync-if').waitFor();
+});
+await check('what ends soon stands on the overview, in both languages', async () => {
+  const soon = { kind: 'secret', environment: null, user_id: null, ends_at: '2027-05-31T00:00:00Z', has_ended: false, message: "the application's secret in microsoft.client_secret ends on 2027-05-31: make a new one where the application is registered, configure it with its own client_secret_expires, and restart" };
+  const idle = { kind: 'consent', environment: 'default', user_id: second.id, ends_at: '2027-01-31T00:00:00Z', has_ended: true, message: 'a consent at Microsoft that is not used ended on 2027-01-31: resume the user, or send a new link' };
+  await admin.route('**/api/v1/status', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), reminders: [soon, idle] } });
+  });
+  await admin.goto(`${world.base}/#/overview`);
+  await admin.locator('#reasons').getByText('Het geheim van de applicatie in microsoft.client_secret verloopt op 2027-05-31').waitFor();
+  await admin.locator('#reasons').getByText('Een toestemming bij Microsoft die niet gebruikt wordt verliep op 2027-01-31').waitFor();
+  await look(admin, 'overview-reminder-nl');
+  await click(admin, 'English');
+  await admin.locator('#reasons').getByText("The application's secret in microsoft.client_secret ends on 2027-05-31").waitFor();
+  await click(admin, 'Nederlands');
+  await admin.unroute('**/api/v1/status');
+});
 await check('every page can be worked by keyboard alone', async () => {
   await admin.goto(`${world.base}/#/overview`);
   await heading(admin, 'Overzicht');
@@ -334,6 +367,29 @@ await check('every page can be worked by keyboard alone', async () => {
   await admin.keyboard.press('Enter');
   await heading(admin, 'Gebruikers');
   assert.equal(await admin.evaluate(() => document.activeElement.id), 'main', 'readers are taken to the view');
+});
+await check('a failed sign-in is told in Dutch to a Dutch browser', async () => {
+  const page = await screen('nl-NL');
+  await page.goto(`${world.base}/login/callback?state=unknown&code=x`);
+  await heading(page, 'Niet ingelogd');
+  assert.equal(await page.locator('html').getAttribute('lang'), 'nl');
+  troubles.length = 0;
+  await look(page, 'message-nl');
+  await page.context().close();
+});
+await check('with several organisations an employee says which before signing in', async () => {
+  const { tribe } = await world.control('GET', 'config');
+  await world.api('POST', '/environments', { id: 'second', tribe: { client_id: tribe.client_id, client_secret: tribe.client_secret } });
+  const page = await screen('nl-NL');
+  await page.goto(world.base);
+  await page.getByLabel('Je organisatie').selectOption('second');
+  await look(page, 'sign-in-several-nl');
+  await page.getByRole('link', { name: 'Inloggen met Tribe CRM' }).click();
+  await signInAs(page, carla);
+  await heading(page, 'Je contacten');
+  const me = await page.evaluate(async () => (await fetch('/api/v1/me')).json());
+  assert.equal(me.environment, 'second');
+  await page.context().close();
 });
 await check('nothing came from another host and no script failed', async () => {
   assert.deepEqual(troubles, []);

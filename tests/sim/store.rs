@@ -5,8 +5,8 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 use tribelink::store::{
     Alert, Answered, AuditFilter, AuditLine, Change, Cursor, Environment, Error, Guard, Held, Hint,
-    Lane, Lease, LinkCounts, LinkRow, NewHint, Parked, Place, Preview, PreviewItem, SealedCell,
-    SealedColumn, SignIn, Store, Subscription, Tokens, User, Webhook,
+    IdleConsent, Lane, Lease, LinkCounts, LinkRow, NewHint, Parked, Place, Preview, PreviewItem,
+    SealedCell, SealedColumn, SignIn, Store, Subscription, Tokens, User, UserState, Webhook,
 };
 use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId};
 
@@ -198,7 +198,9 @@ forward! {
     fn user(id: UserId) -> Option<User>;
     fn user_of(environment: &EnvironmentId, employee: EmployeeId) -> Option<User>;
     fn users(environment: Option<&EnvironmentId>, after: Option<UserId>, limit: usize) -> Vec<User>;
+    fn count_users() -> Vec<(UserState, u64)>;
     fn tokens(user: UserId) -> Option<Tokens>;
+    fn idle_consents(until_ms: i64, limit: usize) -> Vec<IdleConsent>;
     fn environment_tokens(environment: &EnvironmentId) -> Option<Tokens>;
     fn take_sign_in(state_hash: &[u8; 32], now_ms: i64) -> Option<SignIn>;
     fn sign_in(state_hash: &[u8; 32], now_ms: i64) -> Option<SignIn>;

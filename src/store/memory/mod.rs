@@ -21,7 +21,6 @@ use std::{
 use async_trait::async_trait;
 use tribelink_plan::{
     ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId},
-    link::LinkState,
     planted::{self, Bug},
 };
 
@@ -230,8 +229,16 @@ impl Store for MemoryStore {
         Ok(page(rows, limit))
     }
 
+    async fn count_users(&self) -> Result<Vec<(UserState, u64)>, Error> {
+        Ok(self.lock().count_users())
+    }
+
     async fn tokens(&self, user: UserId) -> Result<Option<Tokens>, Error> {
         Ok(self.lock().tokens.get(&user).cloned())
+    }
+
+    async fn idle_consents(&self, until_ms: i64, limit: usize) -> Result<Vec<IdleConsent>, Error> {
+        Ok(self.lock().idle_consents(until_ms, limit))
     }
 
     async fn environment_tokens(
@@ -316,24 +323,7 @@ impl Store for MemoryStore {
     }
 
     async fn count_links(&self, user: UserId) -> Result<LinkCounts, Error> {
-        let state = self.lock();
-        let mut counts = LinkCounts::default();
-        for (_, row) in state.links.range(people_after(user, None)) {
-            match row.link.state {
-                LinkState::Intent => counts.intents += 1,
-                LinkState::Linked => counts.linked += 1,
-                LinkState::Sleeping => counts.sleeping += 1,
-                LinkState::Tombstone { .. } => counts.tombstones += 1,
-                LinkState::Closed => counts.closed += 1,
-            }
-        }
-        let held = state.held.values().filter(|held| held.user == user);
-        let held: BTreeSet<PersonId> = held.map(|held| held.person).collect();
-        let parked = state.parked.values().filter(|parked| parked.user == user);
-        let parked: BTreeSet<PersonId> = parked.filter_map(|parked| parked.person).collect();
-        counts.held = held.len() as u64;
-        counts.failing = parked.len() as u64;
-        Ok(counts)
+        Ok(self.lock().count_links(user))
     }
 
     async fn cursors(&self, user: UserId) -> Result<Vec<Cursor>, Error> {

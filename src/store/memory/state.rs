@@ -1,12 +1,13 @@
 //! What the memory store holds, and when its lanes fall due.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     ops::Bound,
 };
 
 use tribelink_plan::{
     ids::{EmployeeId, EnvironmentId, FolderId, PersonId, UserId},
+    link::LinkState,
     planted::{self, Bug},
 };
 use uuid::Uuid;
@@ -204,6 +205,57 @@ impl State {
                 None => due_ms.max(now_ms),
             })
             .min()
+    }
+
+    pub(super) fn count_users(&self) -> Vec<(UserState, u64)> {
+        let of = |state| {
+            self.users
+                .values()
+                .filter(|user| user.state == state)
+                .count() as u64
+        };
+        UserState::ALL.map(|state| (state, of(state))).to_vec()
+    }
+
+    pub(super) fn idle_consents(&self, until_ms: i64, limit: usize) -> Vec<IdleConsent> {
+        let idle = self
+            .tokens
+            .iter()
+            .filter(|(_, one)| one.expires_ms <= until_ms);
+        let mut idle: Vec<IdleConsent> = idle
+            .filter_map(|(id, tokens)| {
+                let user = self.users.get(id)?;
+                Some(IdleConsent {
+                    environment: user.environment.clone(),
+                    user: *id,
+                    state: user.state,
+                    access_ended_ms: tokens.expires_ms,
+                })
+            })
+            .collect();
+        idle.sort_by_key(|one| (one.access_ended_ms, one.user));
+        idle.truncate(limit);
+        idle
+    }
+
+    pub(super) fn count_links(&self, user: UserId) -> LinkCounts {
+        let mut counts = LinkCounts::default();
+        for (_, row) in self.links.range(people_after(user, None)) {
+            match row.link.state {
+                LinkState::Intent => counts.intents += 1,
+                LinkState::Linked => counts.linked += 1,
+                LinkState::Sleeping => counts.sleeping += 1,
+                LinkState::Tombstone { .. } => counts.tombstones += 1,
+                LinkState::Closed => counts.closed += 1,
+            }
+        }
+        let held = self.held.values().filter(|held| held.user == user);
+        let held: BTreeSet<PersonId> = held.map(|held| held.person).collect();
+        let parked = self.parked.values().filter(|parked| parked.user == user);
+        let parked: BTreeSet<PersonId> = parked.filter_map(|parked| parked.person).collect();
+        counts.held = held.len() as u64;
+        counts.failing = parked.len() as u64;
+        counts
     }
 
     pub(super) fn backlog(&self, counts: impl Fn(&NewHint) -> bool) -> (u64, Option<i64>) {

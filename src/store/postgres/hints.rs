@@ -115,7 +115,7 @@ fn touch_all(w: &mut Writing<'_>, rows: &[PgRow]) -> Result<(), Error> {
 }
 
 /// Writes down when each lane's earliest hint falls due, where that has changed, and tells every
-/// replica when it is sooner than it was (migrations/postgres/0007_settle_hints.sql).
+/// replica when it is sooner than it was (migrations/postgres/0006_settle_hints.sql).
 pub(super) async fn settle(w: &mut Writing<'_>, lanes: BTreeSet<LaneKey>) -> Result<(), Error> {
     if lanes.is_empty() {
         return Ok(());

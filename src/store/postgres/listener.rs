@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, mpsc};
 use super::leases;
 use crate::store::Lane;
 
-/// One channel in each database; `settle_hints` (migrations/postgres/0007_settle_hints.sql) calls.
+/// One channel in each database; `settle_hints` (migrations/postgres/0006_settle_hints.sql) calls.
 const CHANNEL: &str = "tribelink";
 
 /// How long after a failure to listen it is tried again.

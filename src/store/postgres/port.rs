@@ -144,8 +144,16 @@ impl Store for PostgresStore {
             .await
     }
 
+    async fn count_users(&self) -> Result<Vec<(UserState, u64)>, Error> {
+        self.read(users::count(&self.pool)).await
+    }
+
     async fn tokens(&self, user: UserId) -> Result<Option<Tokens>, Error> {
         self.read(tokens::of_user(&self.pool, user)).await
+    }
+
+    async fn idle_consents(&self, until_ms: i64, limit: usize) -> Result<Vec<IdleConsent>, Error> {
+        self.read(tokens::idle(&self.pool, until_ms, limit)).await
     }
 
     async fn environment_tokens(

@@ -37,7 +37,7 @@ pub struct Step {
     pub sql: &'static str,
 }
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     Step {
         number: 1,
         name: "store",
@@ -63,10 +63,16 @@ const STEPS: [Step; 5] = [
         sql: include_str!("../../../migrations/postgres/0004_write_ahead.sql"),
     },
     Step {
-        number: 7,
+        number: 5,
+        name: "views",
+        effect: Effect::Expands,
+        sql: include_str!("../../../migrations/postgres/0005_views.sql"),
+    },
+    Step {
+        number: 6,
         name: "settle_hints",
         effect: Effect::Expands,
-        sql: include_str!("../../../migrations/postgres/0007_settle_hints.sql"),
+        sql: include_str!("../../../migrations/postgres/0006_settle_hints.sql"),
     },
 ];
 

@@ -4,9 +4,9 @@ use tribelink_plan::ids::{ContactId, EmployeeId, FolderId, PersonId, UserId};
 
 use super::{Cells, Raw};
 use crate::store::{
-    Alert, Answered, AuditLine, Cursor, Environment, Error, Held, Hint, NewHint, Parked, Place,
-    Preview, PreviewItem, Purpose, SealedCell, SealedColumn, SignIn, Subscription, Tokens, User,
-    UserState, Webhook,
+    Alert, Answered, AuditLine, Cursor, Environment, Error, Held, Hint, IdleConsent, NewHint,
+    Parked, Place, Preview, PreviewItem, Purpose, SealedCell, SealedColumn, SignIn, Subscription,
+    Tokens, User, UserState, Webhook,
 };
 
 pub(in crate::store) fn hint<R: Raw>(row: &R) -> Result<Hint, Error> {
@@ -78,6 +78,16 @@ pub(in crate::store) fn tokens<R: Raw>(row: &R) -> Result<Tokens, Error> {
         expires_ms: cells.int("expires_ms")?,
         generation: cells.int("generation")?,
         consented_ms: cells.int("consented_ms")?,
+    })
+}
+
+pub(in crate::store) fn idle_consent<R: Raw>(row: &R) -> Result<IdleConsent, Error> {
+    let cells = Cells::of("tokens", row);
+    Ok(IdleConsent {
+        environment: cells.environment("environment")?,
+        user: cells.user("id")?,
+        state: UserState::from_name(&cells.text("state")?).ok_or_else(|| cells.corrupt("state"))?,
+        access_ended_ms: cells.int("expires_ms")?,
     })
 }
 

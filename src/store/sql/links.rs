@@ -211,10 +211,19 @@ pub(in crate::store) async fn of_people(
     fetch(pool, sql.bind(people).bind(environment.as_str())).await
 }
 
+/// Whoever is linked is counted as the rest: the index of those who are not stays small, and a link
+/// that stays linked never touches it. Its condition stands in the query as a number, since a database
+/// cannot know what a parameter will be.
 pub(in crate::store) async fn count(pool: &Pool, user: UserId) -> Result<LinkCounts, Error> {
+    const {
+        assert!(
+            row::LINKED == 1,
+            "the queries and the index links_unlinked say so"
+        )
+    };
     let rows = sqlx::query(
-        "SELECT l.state, count(*) AS count
-         FROM users u JOIN links l ON l.user = u.number WHERE u.id = $1 GROUP BY l.state",
+        r#"SELECT state, count(*) AS count FROM links
+         WHERE "user" = (SELECT number FROM users WHERE id = $1) AND state <> 1 GROUP BY state"#,
     )
     .bind(user.0.as_bytes().as_slice())
     .fetch_all(pool)
@@ -233,8 +242,10 @@ pub(in crate::store) async fn count(pool: &Pool, user: UserId) -> Result<LinkCou
             LinkState::Closed => counts.closed += count,
         }
     }
+    let apart = counts.intents + counts.sleeping + counts.tombstones + counts.closed;
     let row = sqlx::query(
-        r#"SELECT (SELECT count(DISTINCT person) FROM held WHERE "user" = u.number) AS held,
+        r#"SELECT (SELECT count(*) FROM links WHERE "user" = u.number) AS links,
+                (SELECT count(DISTINCT person) FROM held WHERE "user" = u.number) AS held,
                 (SELECT count(DISTINCT person) FROM parked WHERE "user" = u.number) AS failing
          FROM users u WHERE u.id = $1"#,
     )
@@ -244,6 +255,8 @@ pub(in crate::store) async fn count(pool: &Pool, user: UserId) -> Result<LinkCou
     .map_err(outage)?;
     if let Some(row) = row {
         let cells = Cells::of("held", &row);
+        let links: u64 = cells.count("links")?;
+        counts.linked = links.saturating_sub(apart);
         counts.held = cells.count("held")?;
         counts.failing = cells.count("failing")?;
     }

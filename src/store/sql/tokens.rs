@@ -6,7 +6,7 @@ use super::{
     Pool, outage, row,
     writing::{Sql, Writing},
 };
-use crate::store::{Error, Tokens};
+use crate::store::{Error, IdleConsent, Tokens};
 
 /// Saves what replaces `expected`: one statement that finds the row as it was read, or none. A save
 /// that does not know the newest tokens would bring a used refresh token back.
@@ -80,6 +80,24 @@ pub(in crate::store) async fn of_user(pool: &Pool, user: UserId) -> Result<Optio
     .await
     .map_err(outage)?;
     row.as_ref().map(row::tokens).transpose()
+}
+
+pub(in crate::store) async fn idle(
+    pool: &Pool,
+    until_ms: i64,
+    limit: usize,
+) -> Result<Vec<IdleConsent>, Error> {
+    let rows = sqlx::query(
+        "SELECT u.id, u.environment, u.state, t.expires_ms
+         FROM tokens t JOIN users u ON u.number = t.user
+         WHERE t.expires_ms <= $1 ORDER BY t.expires_ms, u.id LIMIT $2",
+    )
+    .bind(until_ms)
+    .bind(row::limit(limit))
+    .fetch_all(pool)
+    .await
+    .map_err(outage)?;
+    rows.iter().map(row::idle_consent).collect()
 }
 
 pub(in crate::store) async fn of_environment(

@@ -226,6 +226,22 @@ pub(in crate::store) async fn list(
     rows.iter().map(row::user).collect()
 }
 
+pub(in crate::store) async fn count(pool: &Pool) -> Result<Vec<(UserState, u64)>, Error> {
+    let rows = sqlx::query("SELECT state, count(*) AS count FROM users GROUP BY state")
+        .fetch_all(pool)
+        .await
+        .map_err(outage)?;
+    let mut counts = UserState::ALL.map(|state| (state, 0));
+    for row in &rows {
+        let cells = Cells::of("users", row);
+        let name = cells.text("state")?;
+        let known = counts.iter_mut().find(|(state, _)| state.name() == name);
+        let (_, count) = known.ok_or_else(|| cells.corrupt("state"))?;
+        *count = cells.count("count")?;
+    }
+    Ok(counts.to_vec())
+}
+
 pub(in crate::store) async fn count_brake(
     w: &mut Writing<'_>,
     user: UserId,

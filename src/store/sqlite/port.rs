@@ -147,8 +147,16 @@ impl Store for SqliteStore {
         users::list(&self.readers, environment, after, limit).await
     }
 
+    async fn count_users(&self) -> Result<Vec<(UserState, u64)>, Error> {
+        users::count(&self.readers).await
+    }
+
     async fn tokens(&self, user: UserId) -> Result<Option<Tokens>, Error> {
         tokens::of_user(&self.readers, user).await
+    }
+
+    async fn idle_consents(&self, until_ms: i64, limit: usize) -> Result<Vec<IdleConsent>, Error> {
+        tokens::idle(&self.readers, until_ms, limit).await
     }
 
     async fn environment_tokens(

@@ -8,7 +8,7 @@ use sqlx::{
 use super::outage;
 use crate::store::Error;
 
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (
         1,
         "store",
@@ -30,9 +30,14 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         include_str!("../../../migrations/sqlite/0004_write_ahead.sql"),
     ),
     (
-        7,
+        5,
+        "views",
+        include_str!("../../../migrations/sqlite/0005_views.sql"),
+    ),
+    (
+        6,
         "settle_hints",
-        include_str!("../../../migrations/sqlite/0007_settle_hints.sql"),
+        include_str!("../../../migrations/sqlite/0006_settle_hints.sql"),
     ),
 ];
 

@@ -18,8 +18,8 @@ use super::{Ask, Client, ReadMode};
 use crate::{
     remote::Error,
     tribe::{
-        ChangedRecord, Crm, Employee, EntityKind, Next, Page, Record, RegisteredWebhook, SweepRow,
-        Written,
+        ChangedRecord, Crm, Employee, EntityKind, Named, Next, Page, Record, RegisteredWebhook,
+        SweepRow, Written,
         names::{EMPLOYEE_SET, ORGANIZATION_SET, PERSON_SET},
         query::{self, IDS, Query, Tree},
         wire::{self, Missing},
@@ -323,6 +323,22 @@ impl Crm for Client {
         // The employee's own address tells more than the person's (Tribe reference 4.8).
         found.sort_by_key(|employee| !is(&employee.email));
         Ok(found)
+    }
+
+    async fn people_by_name(&self, words: &[String]) -> Result<(Vec<Named>, bool), Error> {
+        if words.is_empty() {
+            return Ok((Vec::new(), false));
+        }
+        const NAMES: [&str; 4] = ["Initials", "FirstName", "MiddleName", "LastName"];
+        let query = Query::set(PERSON_SET)
+            .with("$select", format!("ID,{}", NAMES.join(",")))
+            .with("$filter", query::all_within(words, &NAMES));
+        let page = self.page("people_by_name", &query, None).await?;
+        // A server may give less than was asked for; then it says how to go on.
+        let more = page.items.len() >= query::PAGE || matches!(page.next, Some(Next::Link(_)));
+        // A row that cannot be used is left out: nobody is taken for absent because of it.
+        let people = page.items.iter().filter_map(|row| wire::named(row).ok());
+        Ok((people.collect(), more))
     }
 
     async fn identity(&self) -> Result<OrganizationId, Error> {

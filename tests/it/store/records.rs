@@ -79,12 +79,23 @@ pub(super) async fn audit_is_filtered_newest_first(store: &Fixture) {
         (by(None, Some(10), Some(30)), vec![&all[2], &all[3]]),
         (by(None, Some(30), None), vec![&all[1]]),
         (by(None, None, Some(10)), vec![&all[0]]),
+        (by(None, Some(31), None), vec![]),
+        (by(None, Some(30), Some(30)), vec![]),
+        (by(None, Some(5), Some(20)), vec![&all[0], &all[3]]),
         (by(Some(7), None, None), vec![&all[0], &all[2], &all[3]]),
         (by(Some(8), None, None), vec![&all[1]]),
     ] {
         let found = store.audit(&filter, None, 9).await.unwrap();
         assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{filter:?}");
     }
+    let ruled = AuditFilter {
+        rule: Some(Rule::R12a),
+        ..by(None, Some(10), Some(30))
+    };
+    let found = store.audit(&ruled, None, 9).await.unwrap();
+    assert_eq!(found, all[2..4]);
+    let before = Some(all[2].id);
+    assert_eq!(store.audit(&ruled, before, 9).await.unwrap(), all[3..4]);
     let page = store
         .audit(&AuditFilter::default(), Some(all[0].id), 2)
         .await;

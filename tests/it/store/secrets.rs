@@ -1,6 +1,6 @@
 //! Tokens, sign-ins, idempotency.
 
-use tribelink::store::{Change, Error, Purpose, SignIn, Tokens};
+use tribelink::store::{Change, Error, IdleConsent, Purpose, SignIn, Tokens, UserState};
 
 use super::{
     fixture::Fixture,
@@ -35,6 +35,30 @@ pub(super) async fn tokens_rotate_only_from_the_generation_read(store: &Fixture)
     assert_eq!(store.tokens(user_id(1)).await.unwrap(), None);
     store.put(vec![put(tokens(1), 0)]).await;
     assert_eq!(store.tokens(user_id(2)).await.unwrap(), None);
+}
+
+pub(super) async fn idle_consents_come_the_longest_idle_first(store: &Fixture) {
+    store.people().await;
+    let put = |user, expires_ms| Change::PutTokens {
+        user: user_id(user),
+        tokens: Tokens {
+            expires_ms,
+            ..tokens(1)
+        },
+        expected: 0,
+    };
+    store.put(vec![put(1, 30), put(2, 20), put(3, 40)]).await;
+    let idle = |user, environment, access_ended_ms| IdleConsent {
+        environment: environment_id(environment),
+        user: user_id(user),
+        state: UserState::Live,
+        access_ended_ms,
+    };
+    let found = store.idle_consents(30, 9).await.unwrap();
+    assert_eq!(found, [idle(2, "a", 20), idle(1, "a", 30)]);
+    let found = store.idle_consents(i64::MAX, 1).await.unwrap();
+    assert_eq!(found, [idle(2, "a", 20)]);
+    assert_eq!(store.idle_consents(19, 9).await.unwrap(), []);
 }
 
 pub(super) async fn environment_tokens_rotate_alike(store: &Fixture) {

@@ -86,6 +86,23 @@ pub(super) async fn are_put_found_and_listed(store: &Fixture) {
     assert_eq!(store.users(Some(&b), None, 9).await.unwrap(), all[2..]);
 }
 
+pub(super) async fn count_by_state(store: &Fixture) {
+    let none = UserState::ALL.map(|state| (state, 0));
+    assert_eq!(store.count_users().await.unwrap(), none);
+    store.people().await;
+    let paused = User {
+        state: UserState::Paused,
+        ..user(2, "a")
+    };
+    store.put(vec![Change::PutUser(Box::new(paused))]).await;
+    let expected = UserState::ALL.map(|state| match state {
+        UserState::Live => (state, 2),
+        UserState::Paused => (state, 1),
+        _ => (state, 0),
+    });
+    assert_eq!(store.count_users().await.unwrap(), expected);
+}
+
 pub(super) async fn employees_are_taken_once(store: &Fixture) {
     store.people().await;
     let double = User {
