@@ -164,6 +164,11 @@ pub(crate) async fn compare(world: &World, people: &People) -> Outcome<Findings>
     found.unless(alerts.is_empty(), || format!("alerts: {alerts:?}"));
     let (_, deletions) = writes(world).await?;
     found.unless(deletions == 0, || format!("{deletions} deletions"));
+    if !found.0.is_empty() {
+        // What Graph knows of its own deliveries helps whoever looks for the cause.
+        let subscriptions = &state["graph"]["subscriptions"];
+        found.0.push(format!("subscriptions: {subscriptions}"));
+    }
     Ok(found)
 }
 
