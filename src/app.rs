@@ -146,7 +146,7 @@ pub async fn remotes(config: &Config, store: Arc<dyn Store>) -> Result<Remotes, 
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let vault = Arc::new(Vault::new(key_ring(config)?, Arc::clone(&random)));
     ensure_environment(store.as_ref(), &vault, random.as_ref(), clock.now_ms()).await?;
-    let microsoft = settings::microsoft_transport(config, None)?;
+    let microsoft = settings::microsoft_transport(config, None, Arc::clone(&clock))?;
     let outlook = GraphClient::new(
         config.microsoft.graph_url.clone(),
         Arc::clone(&microsoft),
@@ -197,7 +197,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
     ensure_environment(store.as_ref(), &vault, random.as_ref(), clock.now_ms()).await?;
     let scheduler = Arc::new(Scheduler::default());
     let given = transport.clone();
-    let microsoft = settings::microsoft_transport(config, transport.clone())?;
+    let microsoft = settings::microsoft_transport(config, transport.clone(), Arc::clone(&clock))?;
     let sign_in = Arc::new(settings::platform(
         config,
         Arc::clone(&microsoft),

@@ -20,7 +20,7 @@ use crate::{
     config,
     environment::{Paths, Settings},
     ports::{CannotConnect, Crms},
-    remote::{self, Fence, Observer, Transport, http::HttpTransport, http::Origin},
+    remote::{self, Circuit, Fence, Observer, Transport, http::HttpTransport, http::Origin},
     sealed,
     store::{self, Change, Environment, Guard, Sealed, Store},
     tribe::{
@@ -323,7 +323,8 @@ impl Clients {
             false => HttpTransport::fenced(allowed, USER_AGENT, MAX_ANSWER, self.fence.clone()),
         };
         let transport = transport.map_err(|error| remote::Error::Application(error.to_string()))?;
-        Ok(Arc::new(transport))
+        let clock = Arc::clone(&self.clock);
+        Ok(Arc::new(Circuit::new(Arc::new(transport), clock)))
     }
 }
 

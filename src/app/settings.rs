@@ -16,7 +16,7 @@ use crate::{
     },
     random::Random,
     reminder::SecretEnd,
-    remote::{Transport, http::HttpTransport, http::Origin},
+    remote::{Circuit, Transport, http::HttpTransport, http::Origin},
     telemetry::CountCalls,
 };
 
@@ -24,6 +24,7 @@ use crate::{
 pub(super) fn microsoft_transport(
     config: &Config,
     given: Option<Arc<dyn Transport>>,
+    clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Transport>, Error> {
     if let Some(transport) = given {
         return Ok(transport);
@@ -33,9 +34,8 @@ pub(super) fn microsoft_transport(
         .filter_map(Origin::of)
         .collect();
     let transport = HttpTransport::new(allowed, crms::USER_AGENT, MAX_ANSWER);
-    Ok(Arc::new(
-        transport.map_err(|error| Error::Config(error.to_string()))?,
-    ))
+    let transport = transport.map_err(|error| Error::Config(error.to_string()))?;
+    Ok(Arc::new(Circuit::new(Arc::new(transport), clock)))
 }
 
 /// When the secrets of applications end, as far as the configuration says.

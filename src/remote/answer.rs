@@ -40,6 +40,7 @@ impl Act {
 pub fn from_transport(act: Act, endpoint: &str, error: TransportError) -> Error {
     match error {
         TransportError::ForeignOrigin => Error::ForeignOrigin,
+        TransportError::Resting(wait) => Error::Throttled { after: Some(wait) },
         TransportError::NotSent(why) => Error::Transient(format!("{endpoint}: {why}")),
         TransportError::NoAnswer(why) => act.unanswered(format!("{endpoint}: {why}")),
     }

@@ -5,6 +5,7 @@
 //! - [`transport`]: the port through which every request to a remote leaves. [`http`]: its HTTP
 //!   form: allowed origins only, redirects off, a deadline on every request, a cap on every answer.
 //! - [`fence`]: which machines may be reached where others chose the address.
+//! - [`circuit`]: calls to a remote that is away rest.
 //! - [`answer`]: what a status, a `Retry-After` or a broken connection means (pure).
 //! - [`json`]: depth limit and compact form of JSON text that strangers send (pure).
 //! - [`address`]: how a text stands in an address (pure).
@@ -13,6 +14,7 @@
 
 pub mod address;
 pub mod answer;
+pub mod circuit;
 pub mod error;
 pub mod fence;
 pub mod gate;
@@ -23,6 +25,7 @@ pub mod observe;
 pub mod transport;
 
 pub use self::http::{HttpTransport, Origin};
+pub use circuit::Circuit;
 pub use error::Error;
 pub use fence::Fence;
 pub use observe::{Observer, Remote, Silent};

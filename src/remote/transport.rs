@@ -39,6 +39,9 @@ pub enum TransportError {
     /// No connection: nothing was sent.
     #[error("no connection: {0}")]
     NotSent(String),
+    /// The remote is away and calls to it rest for so long (`circuit`): nothing was sent.
+    #[error("calls to it rest while it is away")]
+    Resting(Duration),
     /// Sent, at least in part, and no whole answer came: the effect is unknown.
     #[error("no whole answer: {0}")]
     NoAnswer(String),
