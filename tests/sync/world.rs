@@ -469,12 +469,6 @@ impl World {
         u64::try_from(self.clock.now_ms()).unwrap()
     }
 
-    /// Moves the clock of both remotes on.
-    pub(crate) async fn move_remotes(&self, seconds: u64) {
-        let by = json!({"advance_seconds": seconds});
-        self.control(Method::POST, "/time", Some(by)).await;
-    }
-
     /// Moves the clock on where no job runs: one that does would lose its lease.
     pub(crate) fn pass_time(&self, by: Duration) {
         if self.service.as_ref().unwrap().engine.is_idle() {
