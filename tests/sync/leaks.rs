@@ -146,7 +146,8 @@ pub(crate) fn found(haystack: &[u8], canaries: &[String]) -> Vec<String> {
     }
     let canaries = canaries.iter().zip(stands);
     canaries
-        .filter_map(|(canary, stands)| stands.then(|| canary.clone()))
+        .filter(|(_, stands)| *stands)
+        .map(|(canary, _)| canary.clone())
         .collect()
 }
 

@@ -185,8 +185,10 @@ impl State {
             }
             Change::PutCertificate(certificate) => {
                 let taken = self.certificates.get(&certificate.number).is_some();
-                let mut all = self.certificates.values();
-                let known = all.any(|other| other.id == certificate.id);
+                let known = self
+                    .certificates
+                    .values()
+                    .any(|other| other.id == certificate.id);
                 expect(!taken && !known, "certificate")?;
                 self.certificates.put(certificate.number, certificate);
             }

@@ -89,7 +89,10 @@ pub(super) async fn of_two_certificates_that_come_next_one_is_refused(store: &Fi
         let refused = store.apply(vec![Change::PutCertificate(late)]).await;
         assert!(matches!(refused, Err(Error::Conflict("certificate"))));
     }
-    assert_eq!(store.certificates().await.unwrap(), [first.clone()]);
+    assert_eq!(
+        store.certificates().await.unwrap(),
+        std::slice::from_ref(&first)
+    );
     let both = async |id: &str| {
         let next = Change::PutCertificate(certificate(2, id));
         store.apply(vec![next]).await
