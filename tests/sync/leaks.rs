@@ -72,7 +72,14 @@ fn configure(world: &World, folder: &Path, database: &str, keys: &[&str]) -> Pat
     };
     for (key, value) in world.configured() {
         if key != "security.encryption_keys" {
-            put(key, json!(value).to_string());
+            // A file has its own way to write a switch; an environment has text alone.
+            let switch: Result<bool, _> = value.parse();
+            put(
+                key,
+                switch
+                    .map_or_else(|_| json!(value), |on| json!(on))
+                    .to_string(),
+            );
         }
     }
     put("security.encryption_keys", json!(keys).to_string());
@@ -293,6 +300,11 @@ pub(crate) async fn history(database: &str) -> History {
     world
         .tribe_shows(&first.relationship, "PhoneNumber", json!(PHONES[2]))
         .await;
+    // What came with the notification was opened on the way.
+    let (_, metrics) = ask(&world.base, "/metrics", TOKEN).await;
+    let used = "tribelink_notification_contents_total{outcome=\"used\"} ";
+    let used = metrics.lines().find_map(|line| line.strip_prefix(used));
+    assert!(used.is_some_and(|used| used != "0"), "{metrics}");
     let long = format!("{CANARY}{}", "lang".repeat(100));
     world
         .edit_tribe(&second.person, json!({ "MiddleName": long }))
@@ -428,12 +440,6 @@ pub(crate) async fn history(database: &str) -> History {
     // The search itself finds what is there.
     let (_, audit) = ask(&world.base, "/api/v1/audit", TOKEN).await;
     assert!(found(audit.as_bytes(), &canaries).contains(&CANARY.to_owned()));
-
-    // What came with a notification was opened on the way.
-    let (_, metrics) = ask(&world.base, "/metrics", TOKEN).await;
-    let used = "tribelink_notification_contents_total{outcome=\"used\"} ";
-    let used = metrics.lines().find_map(|line| line.strip_prefix(used));
-    assert!(used.is_some_and(|used| used != "0"), "{metrics}");
 
     // A new key, put in place and walked by the program's own command, over everything there is.
     program.end().await;
