@@ -241,6 +241,7 @@ impl Filling {
                 expires_ms: self.now_ms + days as i64 * 24 * HOUR_MS + number as i64 * 1_000,
                 created_ms: self.now_ms,
                 checked_ms: self.now_ms,
+                certificate: None,
             };
             self.put(Change::PutSubscription(subscription)).await;
         }

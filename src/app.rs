@@ -28,6 +28,7 @@ use crate::{
     ports::Crms as _,
     random::{Random, SystemRandom},
     remote::{Transport, http::HttpTransport, http::Origin},
+    rich::Rich,
     server::{self, Limits, limit::limited},
     store::{
         self, Change, Environment, Guard, Store,
@@ -239,6 +240,14 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
             ..activation::Settings::new(config.server.public_url.clone())
         },
     });
+    let rich = Arc::new(Rich::new(
+        config.microsoft.rich_notifications,
+        Arc::clone(&store),
+        Arc::clone(&vault),
+        Arc::clone(&clock),
+        Arc::clone(&random),
+        Arc::clone(&sign_in) as _,
+    ));
     let ports = engine::Ports {
         store: Arc::clone(&store),
         crms: Arc::clone(&crms) as _,
@@ -253,6 +262,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
         vault: Arc::clone(&vault),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
+        rich: Arc::clone(&rich),
     };
     let engine = Arc::new(Engine::new(
         ports,
@@ -279,6 +289,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
                 settings::configured(config),
             ),
             subscriptions,
+            rich,
             replays: Default::default(),
         }),
         explainer: Arc::new(Explain::new(Arc::clone(&engine))),

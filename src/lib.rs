@@ -37,6 +37,7 @@ pub mod ports;
 pub mod random;
 pub mod reminder;
 pub mod remote;
+pub mod rich;
 pub mod rotation;
 pub mod sealed;
 pub mod server;

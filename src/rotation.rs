@@ -119,6 +119,7 @@ pub fn bound(place: &Place) -> (&'static str, String) {
         } => (column::HELD_VALUES, sealed::held_row(*user, *person, *rule)),
         Place::AnswerBody(hash) => (column::ANSWER_BODY, hash_row(hash)),
         Place::LinkAhead(user, person) => (column::LINK_AHEAD, sealed::ahead_row(*user, *person)),
+        Place::CertificateKey(id) => (column::CERTIFICATE_KEY, id.clone()),
     }
 }
 
@@ -167,6 +168,7 @@ fn key(place: &Place) -> String {
         Place::SignInProof(hash) | Place::AnswerBody(hash) => hex(hash),
         Place::AuditValues { id, .. } | Place::HeldValues { id, .. } => id.to_string(),
         Place::LinkAhead(user, person) => format!("{user}/{person}"),
+        Place::CertificateKey(id) => id.clone(),
     }
 }
 
@@ -199,6 +201,7 @@ fn place(column: SealedColumn, key: &str) -> Option<Place> {
             person: PersonId(Uuid::nil()),
             rule: Rule::R6,
         },
+        SealedColumn::CertificateKey => Place::CertificateKey(key.to_owned()),
         SealedColumn::LinkAhead => {
             let (user, person) = key.split_once('/')?;
             Place::LinkAhead(UserId(user.parse().ok()?), PersonId(person.parse().ok()?))
@@ -221,6 +224,7 @@ mod tests {
             Cursor::Behind(Place::EnvironmentRefreshToken("acme".into())),
             Cursor::Behind(Place::AnswerBody([9; 32])),
             Cursor::Behind(Place::LinkAhead(user, PersonId(Uuid::from_u128(8)))),
+            Cursor::Behind(Place::CertificateKey("id_-7".to_owned())),
             Cursor::Behind(Place::AuditValues {
                 id: 12,
                 user: UserId(Uuid::nil()),
@@ -230,7 +234,7 @@ mod tests {
         for cursor in cursors {
             assert_eq!(Cursor::parse(&cursor.text()), Some(cursor));
         }
-        for wrong in ["", "14", "13/x", "-1", "x", "3/x", "9/zz", "10/x", "2/only"] {
+        for wrong in ["", "15", "13/x", "-1", "x", "3/x", "9/zz", "10/x", "2/only"] {
             let text = URL_SAFE_NO_PAD.encode(wrong);
             assert_eq!(Cursor::parse(&text), None, "{wrong}");
         }
@@ -265,6 +269,7 @@ mod tests {
             },
             Place::AnswerBody([1; 32]),
             Place::LinkAhead(user, PersonId(Uuid::nil())),
+            Place::CertificateKey("c".to_owned()),
         ];
         let columns: std::collections::HashSet<_> = places.iter().map(Place::column).collect();
         assert_eq!(columns.len(), SealedColumn::ALL.len());

@@ -43,6 +43,10 @@ impl Config {
         put("microsoft.tenant", &self.microsoft.tenant);
         put("microsoft.client_id", &self.microsoft.client_id);
         put(
+            "microsoft.rich_notifications",
+            &self.microsoft.rich_notifications,
+        );
+        put(
             "sync.conflict",
             &match policy.conflict {
                 Conflict::Tribe => "tribe",

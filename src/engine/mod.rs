@@ -42,10 +42,11 @@ use tribelink_plan::{
 use crate::{
     activation::{Activation, tokens::Keeper},
     clock::Clock,
-    graph::Outlook,
+    graph::{Outlook, rich::BadKey},
     ports::Crms,
     random::Random,
     remote,
+    rich::{self, Rich},
     store::{self, Environment, Store},
     vault::{self, FingerprintKey, Vault},
 };
@@ -68,6 +69,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub random: Arc<dyn Random>,
+    /// What notifications bring along.
+    pub rich: Arc<Rich>,
 }
 
 /// What the administrator chose, as far as the engine needs it.
@@ -111,6 +114,9 @@ pub enum Error {
     /// Something sealed did not open: an administrator must act.
     #[error(transparent)]
     Vault(#[from] vault::Error),
+    /// No certificate for contents of notifications could be had.
+    #[error(transparent)]
+    Certificate(#[from] BadKey),
     /// The user's consent is gone (R21), or the user was disconnected meanwhile.
     #[error("the user is no longer connected")]
     Disconnected,
@@ -123,6 +129,16 @@ pub enum Error {
     /// There is no such environment or user any more.
     #[error("the lane no longer exists")]
     NoLane,
+}
+
+impl From<rich::certificates::Error> for Error {
+    fn from(error: rich::certificates::Error) -> Error {
+        match error {
+            rich::certificates::Error::Store(error) => Error::Store(error),
+            rich::certificates::Error::Vault(error) => Error::Vault(error),
+            rich::certificates::Error::Key(error) => Error::Certificate(error),
+        }
+    }
 }
 
 /// The engine.

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tribelink_plan::ids::{ContactId, Etag};
 
+use super::rich::{Encrypted, Refusal};
 use crate::remote::json::{self, BadJson};
 
 /// Most items of one delivery. Graph batches a few hundred; more is no honest sender.
@@ -35,6 +36,8 @@ pub struct Notice {
     pub contact: Option<ContactId>,
     /// Its etag after the change; none for a contact that went.
     pub etag: Option<Etag>,
+    /// The contact itself, sealed, where the subscription asked for it; nothing of it is believed yet.
+    pub content: Option<Result<Encrypted, Refusal>>,
 }
 
 /// One lifecycle event.
@@ -81,6 +84,9 @@ pub struct Items<T> {
     pub items: Vec<T>,
     /// How many could not.
     pub dropped: usize,
+    /// `validationTokens`: what proves that the contents come from Graph. `None` where they are no
+    /// list of texts.
+    pub proofs: Option<Vec<String>>,
 }
 
 /// Why a body was not taken.
@@ -122,7 +128,17 @@ fn items<T>(body: &[u8], read: fn(&Value) -> Option<T>) -> Result<Items<T>, BadN
     }
     let items: Vec<_> = rows.iter().filter_map(read).collect();
     let dropped = rows.len() - items.len();
-    Ok(Items { items, dropped })
+    Ok(Items {
+        items,
+        dropped,
+        proofs: body.get("validationTokens").and_then(proofs),
+    })
+}
+
+fn proofs(tokens: &Value) -> Option<Vec<String>> {
+    let tokens = tokens.as_array()?;
+    let text = |token: &Value| token.as_str().map(str::to_owned);
+    tokens.iter().map(text).collect()
 }
 
 fn text<'a>(row: &'a Value, name: &str) -> Option<&'a str> {
@@ -152,6 +168,10 @@ fn notice(row: &Value) -> Option<Notice> {
         sender: sender(row)?,
         contact: contact.map(ContactId::from),
         etag: text(data, "@odata.etag").filter(|_| !went).map(Etag::from),
+        content: row
+            .get("encryptedContent")
+            .filter(|content| !content.is_null())
+            .map(|content| Encrypted::of(content).ok_or(Refusal::Form)),
     })
 }
 
@@ -202,6 +222,8 @@ mod tests {
         ],"validationTokens":["x"]}"#;
         let read = notices(body.as_bytes()).unwrap();
         assert_eq!((read.items.len(), read.dropped), (4, 5));
+        assert_eq!(read.proofs, Some(vec!["x".to_owned()]));
+        assert!(read.items.iter().all(|item| item.content.is_none()));
         let [one, two, three, four] = read.items.as_slice() else {
             panic!("four items")
         };
@@ -213,6 +235,29 @@ mod tests {
         assert_eq!(two.contact, Some(ContactId::from("C=")));
         assert!(two.sender.client_state.is_none());
         assert_eq!((&three.contact, &four.contact), (&None, &None));
+    }
+
+    #[test]
+    fn a_content_of_another_form_costs_itself_alone() {
+        let read = |content: &str, tokens: &str| {
+            let body = format!(
+                r#"{{"value":[{{"subscriptionId":"s","resourceData":{{"id":"A"}},
+                    "encryptedContent":{content}}}],"validationTokens":{tokens}}}"#
+            );
+            let read = notices(body.as_bytes()).unwrap();
+            assert_eq!(read.items[0].contact, Some(ContactId::from("A")));
+            let content = read.items[0].content.as_ref();
+            let why = content.map(|content| content.as_ref().err().copied());
+            (why, read.proofs)
+        };
+        let whole =
+            r#"{"data":"d","dataKey":"k","dataSignature":"s","encryptionCertificateId":"c"}"#;
+        assert_eq!(read(whole, "[]"), (Some(None), Some(vec![])));
+        assert_eq!(read("null", "null"), (None, None));
+        let long = format!(r#"{{"data":"{}"}}"#, "d".repeat(1 << 20));
+        for wrong in ["{}", "7", r#""text""#, r#"{"data":7}"#, &long] {
+            assert_eq!(read(wrong, "[7]"), (Some(Some(Refusal::Form)), None));
+        }
     }
 
     #[test]

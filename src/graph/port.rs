@@ -131,6 +131,17 @@ pub struct NewSubscription {
     pub client_state: SecretString,
     /// When it ends.
     pub expires: Timestamp,
+    /// Its items carry the contact, sealed for this.
+    pub sealed_for: Option<SealedFor>,
+}
+
+/// What its items' contents are sealed for (Graph reference 4.5).
+#[derive(Clone)]
+pub struct SealedFor {
+    /// What they name it by.
+    pub id: String,
+    /// X.509, DER.
+    pub certificate: Vec<u8>,
 }
 
 /// A subscription as Graph shows it.
@@ -274,4 +285,15 @@ pub trait SignIn: Send + Sync {
 
     /// Refreshes.
     async fn refresh(&self, refresh: &SecretString) -> Result<Issued, Error>;
+}
+
+/// Who publishes notifications with contents.
+#[async_trait]
+pub trait Publisher: Send + Sync {
+    /// Whether a validation token is Graph's, for this application and tenant.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] with a code that names the claim: it proves nothing. Other errors say that
+    /// the keys could not be had, and are safe to repeat.
+    async fn publishes(&self, token: &str) -> Result<(), Error>;
 }

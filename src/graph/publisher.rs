@@ -1,10 +1,15 @@
 //! Who publishes a rich notification: its validation token, checked against Microsoft's keys (Graph
 //! reference 4.5).
 
+use async_trait::async_trait;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::id_token::{Keys, LEEWAY_SECS, refused, tenant_of};
+use super::{
+    Publisher,
+    id_token::{Keys, LEEWAY_SECS, refused, tenant_of},
+    sign_in::Platform,
+};
 use crate::remote::Error;
 
 /// The application that publishes Graph's change notifications, in every cloud.
@@ -20,6 +25,13 @@ struct Claims {
     nbf: Option<i64>,
     azp: Option<String>,
     appid: Option<String>,
+}
+
+#[async_trait]
+impl Publisher for Platform {
+    async fn publishes(&self, token: &str) -> Result<(), Error> {
+        self.keys.publisher(token).await
+    }
 }
 
 impl Keys {

@@ -41,13 +41,17 @@ fn literal(text: &str) -> String {
 }
 
 fn with_stamp() -> String {
+    selected(SELECT)
+}
+
+fn selected(select: &str) -> String {
     let expand = format!(
         "singleValueExtendedProperties($filter=id eq {})",
         literal(STAMP)
     );
     format!(
         "{}&{}",
-        option("$select", SELECT),
+        option("$select", select),
         option("$expand", &expand)
     )
 }
@@ -58,6 +62,13 @@ fn folder_path(folder: &FolderId) -> String {
 
 /// The contacts of the default folder (Graph reference 2.5).
 pub const CONTACTS: &str = "/me/contacts";
+
+/// What a subscription is to whose items carry the contact: what a read shows, and when it changed
+/// (Graph reference 4.5).
+pub fn contacts_with_content() -> String {
+    let select = format!("{SELECT},lastModifiedDateTime");
+    format!("{CONTACTS}?{}", selected(&select))
+}
 
 /// The contacts of any folder.
 pub fn contacts_of(folder: &FolderId) -> String {

@@ -71,6 +71,14 @@ pub struct Encrypted {
 }
 
 impl Encrypted {
+    /// Bytes that it takes.
+    pub fn size(&self) -> usize {
+        self.data.len()
+            + self.data_key.len()
+            + self.data_signature.len()
+            + self.certificate_id.len()
+    }
+
     /// Reads the member; `None` where it is not of the documented form.
     pub fn of(row: &Value) -> Option<Encrypted> {
         let member = |name: &str, most: usize| {

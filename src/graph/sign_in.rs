@@ -120,7 +120,7 @@ pub struct Platform {
     token_url: Url,
     carrier: Carrier,
     random: Arc<dyn Random>,
-    keys: Keys,
+    pub(super) keys: Keys,
 }
 
 impl Platform {

@@ -1,5 +1,6 @@
 //! Graph's JSON, to domain types and back.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 use tribelink_plan::{
     birthday,
@@ -52,6 +53,12 @@ pub fn contact(row: &Value, stamped: bool) -> Result<Contact, Missing> {
         business_phones: texts(row, "businessPhones"),
         home_phones: texts(row, "homePhones"),
     })
+}
+
+/// When a contact was last changed, by Graph's clock.
+pub fn modified(row: &Value) -> Option<i64> {
+    let at: jiff::Timestamp = text(row, "lastModifiedDateTime")?.parse().ok()?;
+    Some(at.as_millisecond())
 }
 
 fn reading(row: &Value, name: &str) -> Reading {
@@ -299,7 +306,7 @@ fn moment(at: jiff::Timestamp) -> String {
 /// The body of a new subscription (Graph reference 4.1).
 pub fn subscribe(new: &NewSubscription) -> Value {
     use secrecy::ExposeSecret as _;
-    json!({
+    let mut body = json!({
         "changeType": "created,updated,deleted",
         "notificationUrl": new.notification_url,
         "lifecycleNotificationUrl": new.lifecycle_url,
@@ -307,7 +314,13 @@ pub fn subscribe(new: &NewSubscription) -> Value {
         "expirationDateTime": moment(new.expires),
         "clientState": new.client_state.expose_secret(),
         "latestSupportedTlsVersion": "v1_2",
-    })
+    });
+    if let Some(sealed_for) = &new.sealed_for {
+        body["includeResourceData"] = json!(true);
+        body["encryptionCertificate"] = json!(STANDARD.encode(&sealed_for.certificate));
+        body["encryptionCertificateId"] = json!(sealed_for.id);
+    }
+    body
 }
 
 /// The body of a renewal.

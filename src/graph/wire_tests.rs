@@ -155,6 +155,7 @@ fn a_subscription_is_asked_for_in_whole_seconds() {
         resource: "/me/contacts".into(),
         client_state: "s".into(),
         expires: "2026-01-07T09:00:00.123Z".parse().unwrap(),
+        sealed_for: None,
     };
     assert_eq!(
         subscribe(&new)["expirationDateTime"],

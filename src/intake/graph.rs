@@ -1,9 +1,13 @@
 //! What Graph's notifications and lifecycle events point at, and who may say so (pure).
 
 use secrecy::ExposeSecret as _;
+use tribelink_plan::ids::{ContactId, Etag};
 
 use crate::{
-    graph::notice::{Lifecycle, Notice, Sender},
+    graph::{
+        notice::{Lifecycle, Notice, Sender},
+        rich::{Encrypted, Refusal},
+    },
     sealed::{same, sha256},
     store::{Source, Target},
 };
@@ -26,6 +30,11 @@ pub trait Points {
 
     /// What is to be looked at.
     fn target(&self) -> Target;
+
+    /// What it brought along: the contact, its etag and the content.
+    fn content(&self) -> Option<(&ContactId, &Etag, &Result<Encrypted, Refusal>)> {
+        None
+    }
 }
 
 impl Points for Notice {
@@ -45,6 +54,14 @@ impl Points for Notice {
             },
             None => Target::Delta,
         }
+    }
+
+    fn content(&self) -> Option<(&ContactId, &Etag, &Result<Encrypted, Refusal>)> {
+        Some((
+            self.contact.as_ref()?,
+            self.etag.as_ref()?,
+            self.content.as_ref()?,
+        ))
     }
 }
 
@@ -66,8 +83,6 @@ impl Points for Lifecycle {
 
 #[cfg(test)]
 mod tests {
-    use tribelink_plan::ids::{ContactId, Etag};
-
     use super::*;
     use crate::graph::notice::Event;
 
@@ -95,6 +110,7 @@ mod tests {
             sender: sender(None),
             contact: contact.map(ContactId::from),
             etag: etag.map(Etag::from),
+            content: None,
         };
         assert_eq!(
             notice(Some("A="), Some("W/e")).target(),

@@ -30,6 +30,7 @@ use crate::{
     graph::notice::{self, BadNotice, Items, Sender},
     ports::Wake,
     remote::json::BadJson,
+    rich::{Arrived, Rich},
     store::{self, Lane, NewHint, Source, Store, Target},
     telemetry::{meter, trace::Arrivals},
     tribe::webhook::{self, BadDelivery},
@@ -98,6 +99,8 @@ pub struct Intake {
     pub doors: door::Doors,
     /// Graph's subscriptions.
     pub subscriptions: Arc<subscriptions::Subscriptions>,
+    /// What notifications bring along.
+    pub rich: Arc<Rich>,
     /// Deliveries of late.
     pub replays: replays::Replays,
 }
@@ -187,6 +190,7 @@ impl Intake {
         // One save arrives as several items; the same hint twice in one POST is one hint.
         let mut seen = BTreeSet::new();
         let mut hints = Vec::new();
+        let mut contents = Vec::new();
         let (mut authentic, mut strangers) = (0, items.dropped);
         for item in &items.items {
             let Some(known) = self.judge_graph(item.sender()).await? else {
@@ -194,6 +198,10 @@ impl Intake {
                 continue;
             };
             authentic += 1;
+            if let Some((contact, etag, content)) = item.content() {
+                let certificate = known.certificate.clone();
+                contents.push((known.user, contact, etag, content, certificate));
+            }
             let target = item.target();
             if seen.insert((known.user, target.clone())) {
                 hints.push(NewHint {
@@ -213,6 +221,15 @@ impl Intake {
         };
         meter::received(T::NAME, "authentic", authentic);
         meter::received(T::NAME, "stranger", taken.strangers);
+        // Before the hints: whoever works on one finds what came with it.
+        let arrived = contents.iter().map(|content| Arrived {
+            user: content.0,
+            contact: content.1,
+            etag: content.2,
+            content: content.3,
+            certificate: content.4.as_deref(),
+        });
+        self.rich.keep(items.proofs.as_deref(), arrived);
         self.keep(hints, T::NAME).await?;
         Ok(taken)
     }

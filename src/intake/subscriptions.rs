@@ -35,6 +35,8 @@ pub struct Known {
     pub environment: EnvironmentId,
     /// SHA-256 of its `clientState`.
     pub client_state_hash: [u8; 32],
+    /// The certificate that it named.
+    pub certificate: Option<String>,
 }
 
 /// Every subscription, as far as this process knows.
@@ -86,6 +88,7 @@ impl Subscriptions {
             user: subscription.user,
             environment: subscription.environment.clone(),
             client_state_hash: subscription.client_state_hash,
+            certificate: subscription.certificate.clone(),
         };
         let now_ms = self.clock.now_ms();
         self.write(|map| {
@@ -125,6 +128,7 @@ impl Subscriptions {
                     user: subscription.user,
                     environment: subscription.environment,
                     client_state_hash: subscription.client_state_hash,
+                    certificate: subscription.certificate,
                 }))
             }
             (Ok(None), _) => {

@@ -177,6 +177,16 @@ pub enum Change {
     PutSubscription(Subscription),
     /// A subscription is gone.
     DropSubscription(String),
+    /// Keeps a certificate for contents of notifications. A number or an id that is taken is a
+    /// conflict: somebody else made the next one meanwhile.
+    PutCertificate(Certificate),
+    /// Erases the certificates that no subscription live at `now_ms` names, of lower numbers alone.
+    TidyCertificates {
+        /// Lower than this.
+        below: i64,
+        /// Now.
+        now_ms: i64,
+    },
     /// Writes an audit line; it gets its number.
     AddAudit(Box<AuditLine>),
     /// Erases the values of audit lines older than this (undo window).

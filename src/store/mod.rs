@@ -229,6 +229,9 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Subscription>, Error>;
 
+    /// The certificates that contents of notifications are sealed for, by number.
+    async fn certificates(&self) -> Result<Vec<Certificate>, Error>;
+
     /// Audit lines, newest first, before the id `before`.
     async fn audit(
         &self,

@@ -432,4 +432,23 @@ pub struct Subscription {
     pub created_ms: i64,
     /// When it was last looked after.
     pub checked_ms: i64,
+    /// The id of the [`Certificate`] that its contents are sealed for; none where it carries none.
+    pub certificate: Option<String>,
+}
+
+/// A certificate that the contents of notifications are sealed for. One serves all mailboxes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// Rises by one.
+    pub number: i64,
+    /// What Graph is given as its id, and says with each content.
+    pub id: String,
+    /// X.509, DER.
+    pub certificate: Vec<u8>,
+    /// PKCS#8, DER.
+    pub private_key: Sealed,
+    /// When it was made.
+    pub created_ms: i64,
+    /// When it ends.
+    pub until_ms: i64,
 }

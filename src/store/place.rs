@@ -38,11 +38,13 @@ pub enum SealedColumn {
     AnswerBody,
     /// [`super::LinkRow::ahead`]
     LinkAhead,
+    /// [`super::Certificate::private_key`]
+    CertificateKey,
 }
 
 impl SealedColumn {
     /// Every one, in the order in which a rotation walks them.
-    pub const ALL: [SealedColumn; 14] = [
+    pub const ALL: [SealedColumn; 15] = [
         SealedColumn::FingerprintKey,
         SealedColumn::EnvironmentSettings,
         SealedColumn::WebhookSecret,
@@ -57,6 +59,7 @@ impl SealedColumn {
         SealedColumn::HeldValues,
         SealedColumn::AnswerBody,
         SealedColumn::LinkAhead,
+        SealedColumn::CertificateKey,
     ];
 }
 
@@ -108,6 +111,8 @@ pub enum Place {
     AnswerBody([u8; 32]),
     /// Of a link: whose, and for whom.
     LinkAhead(UserId, PersonId),
+    /// Of a certificate, by its id.
+    CertificateKey(String),
 }
 
 impl Place {
@@ -128,6 +133,7 @@ impl Place {
             Place::HeldValues { .. } => SealedColumn::HeldValues,
             Place::AnswerBody(_) => SealedColumn::AnswerBody,
             Place::LinkAhead(..) => SealedColumn::LinkAhead,
+            Place::CertificateKey(_) => SealedColumn::CertificateKey,
         }
     }
 }

@@ -142,6 +142,8 @@ pub const ALERTS: &str = "tribelink_alerts";
 pub const CENSUS: &str = "tribelink_census_timestamp_seconds";
 /// Requests without a right token.
 pub const DENIED: &str = "tribelink_api_denied_total";
+/// What became of contents of notifications.
+pub const CONTENTS: &str = "tribelink_notification_contents_total";
 /// Spans.
 pub const SPANS: &str = "tribelink_spans_total";
 /// Deliveries that came before.
@@ -306,6 +308,11 @@ pub const ALL: &[Metric] = &[
         SENT_AWAY,
         &[],
         "Connections without a whole request that made room for others.",
+    ),
+    counter(
+        CONTENTS,
+        &["outcome"],
+        "Contents of rich notifications, by what became of them.",
     ),
     counter(
         DENIED,

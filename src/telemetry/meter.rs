@@ -66,6 +66,20 @@ pub enum Echo {
     Outlook,
 }
 
+/// What may become of a notification's content.
+const CONTENTS: [&str; 10] = [
+    "used",
+    "late",
+    "unavailable",
+    "token",
+    "certificate",
+    "contact",
+    "form",
+    "key",
+    "signature",
+    "cipher",
+];
+
 const LANES: [&str; 2] = ["environment", "mailbox"];
 
 /// What became of spans.
@@ -126,6 +140,9 @@ pub(super) fn open() {
     counter!(name::LOOKUPS_REFUSED).increment(0);
     counter!(name::DENIED).increment(0);
     counter!(name::REPEATED).increment(0);
+    for outcome in CONTENTS {
+        counter!(name::CONTENTS, "outcome" => outcome).increment(0);
+    }
     counter!(name::SENT_AWAY).increment(0);
     gauge!(name::REPLICAS).set(1.0);
     for remote in Remote::ALL {
@@ -214,6 +231,11 @@ pub fn job_ended(lane: &Lane, outcome: Job) {
 /// Tokens were refreshed, or not.
 pub fn refreshed(outcome: Refresh) {
     counter!(name::REFRESHES, "outcome" => outcome.name()).increment(1);
+}
+
+/// Something became of a notification's content.
+pub fn content(outcome: &'static str) {
+    counter!(name::CONTENTS, "outcome" => outcome).increment(1);
 }
 
 /// A request without a right token.

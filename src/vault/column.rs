@@ -25,3 +25,5 @@ pub const HELD_VALUES: &str = "held.values";
 pub const ANSWER_BODY: &str = "answers.body";
 /// What a pass is about to write for a link. Row: the user's id, `/`, the person's id, `/ahead`.
 pub const LINK_AHEAD: &str = "links.ahead";
+/// The private key of a certificate for contents of notifications. Row: the certificate's id.
+pub const CERTIFICATE_KEY: &str = "certificates.private_key";

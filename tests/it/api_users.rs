@@ -228,6 +228,7 @@ async fn furnished(app: &TestApp) -> UserId {
             user: id,
             environment: EnvironmentId::from("default"),
             resource: "/me/contacts".to_owned(),
+            certificate: None,
             client_state_hash: [7; 32],
             expires_ms: app.clock.now_ms() + 1_000_000,
             created_ms: 0,

@@ -18,6 +18,7 @@ use tribelink::{
     config::{AdminToken, MetricsAccess, Role},
     environment::Configured,
     intake::{Intake, door::Doors, subscriptions::Subscriptions},
+    rich::Rich,
     sealed::sha256,
     store::{Change, Environment, Guard, Hint, Lane, Store, User, memory::MemoryStore},
     tribe::Employee,
@@ -135,6 +136,14 @@ impl TestApp {
             wake: wake.clone(),
             doors: Doors::new(store.clone(), vault.clone(), clock.clone(), configured),
             subscriptions,
+            rich: Arc::new(Rich::new(
+                false,
+                store.clone(),
+                vault.clone(),
+                clock.clone(),
+                random.clone(),
+                sign_in.clone(),
+            )),
             replays: Default::default(),
         });
         let token = |name: &str, role| AdminToken {

@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["reminder", "vault"],
     &["sealed", "config"],
     &["environment", "rotation", "telemetry"],
-    &["ports", "server"],
+    &["ports", "server", "rich"],
     &["intake"],
     &["activation"],
     &["engine", "api", "crms"],

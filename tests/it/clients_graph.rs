@@ -467,6 +467,7 @@ async fn subscriptions_are_kept_alive_or_found_gone() {
         resource: "/me/contacts".to_owned(),
         client_state: "state".into(),
         expires: "2026-01-07T09:00:00Z".parse().unwrap(),
+        sealed_for: None,
     };
     let made = client.subscribe(&call, &new).await;
     assert!(matches!(made, Err(Error::Exists(_))));

@@ -16,7 +16,7 @@ use tribelink::{
     clock::Clock,
     graph::{
         Authorize, Call, ContactPage, DeltaPage, Done, Folder, Identity, Issued, Me,
-        NewSubscription, Op, Outlook, SignIn, SubscriptionInfo,
+        NewSubscription, Op, Outlook, Publisher, SignIn, SubscriptionInfo,
     },
     ports::{
         BothCards, CannotConnect, CardField, Cards, Condition, Crms, Explainer, Explanation, Wake,
@@ -291,6 +291,13 @@ pub(crate) struct FakeSignIn {
 }
 
 pub(crate) const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+
+#[async_trait]
+impl Publisher for FakeSignIn {
+    async fn publishes(&self, _: &str) -> Result<(), Error> {
+        unasked()
+    }
+}
 
 #[async_trait]
 impl SignIn for FakeSignIn {

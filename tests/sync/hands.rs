@@ -236,6 +236,12 @@ impl World {
         made["id"].as_str().unwrap().to_owned()
     }
 
+    /// Moves the clock of both remotes on.
+    pub(crate) async fn move_remotes(&self, seconds: u64) {
+        let by = json!({"advance_seconds": seconds});
+        self.control(Method::POST, "/time", Some(by)).await;
+    }
+
     /// A fault of the sandbox.
     pub(crate) async fn fault(&self, rule: Value) {
         self.control(Method::POST, "/faults", Some(rule)).await;

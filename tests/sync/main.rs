@@ -5,8 +5,10 @@
 //!   side. [`log`]: the calls that the sandbox received.
 //! - `fields`: every mapped field both ways. `rules_*`: the rules of the design by number.
 //! - `calls`: how many calls an edit costs. `first_sync`: a thousand people.
+//! - `rich`: contacts that come with their notifications.
 //! - `edge`: clients that keep connections to themselves.
-//! - `leaks`: the program itself, watched for what it must not tell.
+//! - `leaks`: the program itself, watched for what it must not tell; `leaks_postgres`: the
+//!   same over Postgres.
 //! - `lost_hints`, `faults`, `rest`, `together`: what goes wrong. `two_users`: one person in two mailboxes.
 
 #![expect(
@@ -21,9 +23,11 @@ mod fields;
 mod first_sync;
 mod hands;
 mod leaks;
+mod leaks_postgres;
 mod log;
 mod lost_hints;
 mod rest;
+mod rich;
 mod rules_care;
 mod rules_fields;
 mod rules_life;

@@ -104,7 +104,8 @@ impl Job<'_> {
             environment.polled_ms = now;
             environment.throttled_until_ms = 0;
             changes.push(self.next_chores(&environment));
-            let mut tidy = vec![Change::Tidy { now_ms: now }];
+            let certificates = self.engine.ports.rich.tidy().await?;
+            let mut tidy = vec![Change::Tidy { now_ms: now }, certificates];
             if let Some(keep) = settings.keep_audit {
                 let before_ms = now - millis(keep);
                 tidy.push(Change::DropAudit { before_ms });

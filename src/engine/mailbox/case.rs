@@ -20,6 +20,7 @@ use tribelink_plan::{
 use super::Job;
 use crate::{
     engine::people::Behind,
+    rich::contents::Content,
     sealed::Ahead,
     store::{Held, LinkRow, Parked, Source},
 };
@@ -46,6 +47,8 @@ pub(super) enum Outlook {
     Listed(Box<Contact>),
     /// By a read of its id.
     Read(Box<Contact>),
+    /// From the content of a notification: enough to write to Tribe, not to Outlook.
+    Told(Box<Contact>),
     /// A read of its id found nothing, or found it outside every contact folder.
     Gone,
 }
@@ -79,6 +82,8 @@ pub(super) struct Case {
     pub(super) look_at_outlook: bool,
     /// A notification or a delta said that the contact went.
     pub(super) told_gone: bool,
+    /// What the newest notification brought along, sealed.
+    pub(super) content: Option<Content>,
     pub(super) row: Option<LinkRow>,
     /// What an earlier pass was about to write and did not record.
     pub(super) unrecorded: Option<Ahead>,
@@ -121,6 +126,7 @@ impl Case {
             behind: Behind::default(),
             look_at_outlook: false,
             told_gone: false,
+            content: None,
             row: None,
             unrecorded: None,
             unknown: false,
@@ -148,7 +154,9 @@ impl Case {
     /// The contact as last read.
     pub(super) fn contact(&self) -> Option<&Contact> {
         match &self.outlook {
-            Outlook::Listed(contact) | Outlook::Read(contact) => Some(contact),
+            Outlook::Listed(contact) | Outlook::Read(contact) | Outlook::Told(contact) => {
+                Some(contact)
+            }
             Outlook::Unread | Outlook::Gone => None,
         }
     }
@@ -191,7 +199,9 @@ impl Case {
         };
         let outlook = match &self.outlook {
             Outlook::Unread => OutlookSide::Unread,
-            Outlook::Listed(contact) | Outlook::Read(contact) => OutlookSide::Here(contact),
+            Outlook::Listed(contact) | Outlook::Read(contact) | Outlook::Told(contact) => {
+                OutlookSide::Here(contact)
+            }
             Outlook::Gone => OutlookSide::Gone,
         };
         let fingerprints = job.fingerprints(self.person);

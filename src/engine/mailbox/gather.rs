@@ -141,6 +141,7 @@ impl Job<'_> {
             match plan.next {
                 Next::Read(Wanted::Contact(id)) => match self.listed(&id) {
                     Some(contact) => case.outlook = Outlook::Listed(Box::new(contact)),
+                    None if self.is_told(case, &id).await? => {}
                     None => return Ok(Some(Wanted::Contact(id))),
                 },
                 Next::Read(Wanted::Stamped) => match self.listed_stamps(case) {
@@ -170,7 +171,8 @@ impl Job<'_> {
                 _ => {
                     let plan = self.way_back(case, &plan).unwrap_or(plan);
                     case.read_etag = case.contact().and_then(|contact| contact.etag.clone());
-                    let stale = self.needs_fresh_reads(case, &plan.next);
+                    let stale = self.needs_more_than_told(case, &plan.next)
+                        || self.needs_fresh_reads(case, &plan.next);
                     if stale {
                         continue;
                     }
@@ -371,7 +373,11 @@ impl Job<'_> {
 
     /// Whether a contact stands in one of the mailbox's contact folders (R7). One that was moved to
     /// another of them stays linked, and that folder gets a delta cursor of its own.
-    async fn is_in_a_folder(&mut self, case: &mut Case, contact: &Contact) -> Result<bool, Error> {
+    pub(super) async fn is_in_a_folder(
+        &mut self,
+        case: &mut Case,
+        contact: &Contact,
+    ) -> Result<bool, Error> {
         let Some(folder) = &contact.folder else {
             return Ok(true);
         };

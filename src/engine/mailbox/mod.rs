@@ -3,7 +3,8 @@
 //! # Map
 //! - here: the order of work, and calls to Graph with the user's token.
 //! - [`pass`]: a bunch of hints becomes cases. [`case`]: one person in a pass.
-//! - [`gather`]: reads what the planner lacks; [`people`]: Tribe's side of it.
+//! - [`gather`]: reads what the planner lacks; [`people`]: Tribe's side of it. [`told`]: what a
+//!   notification brought along, in place of a read.
 //! - [`ahead`]: what is about to be written, and what a lost pass left of that. [`execute`]: does
 //!   what the plan says. [`record`]: keeps what came of it. [`brake`]: counts before a large pass.
 //! - [`listing`]: the whole mailbox, with stamps. [`delta`]: what changed since the cursor.
@@ -24,6 +25,7 @@ mod people;
 mod preview;
 mod record;
 mod shadow;
+mod told;
 mod undo;
 
 use std::{sync::Arc, time::Duration};

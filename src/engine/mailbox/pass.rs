@@ -126,6 +126,7 @@ impl Job<'_> {
                 strangers.insert(contact, hints);
                 continue;
             };
+            let content = self.content_of(&contact, &hints);
             for hint in hints {
                 let noticed = match &hint.hint.target {
                     Target::Contact { etag, .. } => etag.as_ref(),
@@ -138,6 +139,9 @@ impl Job<'_> {
                 } else {
                     add(&mut cases, *person, hint, true);
                 }
+            }
+            if let Some(case) = cases.get_mut(person) {
+                case.content = content;
             }
         }
         for (person, hint) in self.judge_strangers(&strangers).await? {

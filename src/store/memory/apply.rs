@@ -1,5 +1,7 @@
 //! What each change does to the tables.
 
+use std::collections::BTreeSet;
+
 use tribelink_plan::{
     ids::{EnvironmentId, UserId},
     link::LinkState,
@@ -180,6 +182,23 @@ impl State {
             }
             Change::DropSubscription(id) => {
                 self.subscriptions.remove(&id);
+            }
+            Change::PutCertificate(certificate) => {
+                let taken = self.certificates.get(&certificate.number).is_some();
+                let known = self
+                    .certificates
+                    .values()
+                    .any(|other| other.id == certificate.id);
+                expect(!taken && !known, "certificate")?;
+                self.certificates.put(certificate.number, certificate);
+            }
+            Change::TidyCertificates { below, now_ms } => {
+                let live = self.subscriptions.values();
+                let live = live.filter(|subscription| subscription.expires_ms > now_ms);
+                let used: BTreeSet<String> =
+                    live.filter_map(|live| live.certificate.clone()).collect();
+                self.certificates
+                    .remove_where(|number, row| *number < below && !used.contains(&row.id));
             }
             Change::AddAudit(mut line) => {
                 self.user_in(line.user, &line.environment)?;

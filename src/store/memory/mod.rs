@@ -42,9 +42,8 @@ impl MemoryStore {
 
     /// An independent copy of all that is stored now, leases included.
     pub fn snapshot(&self) -> Self {
-        Self {
-            state: Mutex::new(self.lock().clone()),
-        }
+        let state = Mutex::new(self.lock().clone());
+        Self { state }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -357,6 +356,10 @@ impl Store for MemoryStore {
             .and_then(|after| rows.iter().position(|row| row.id == after))
             .map_or(0, |position| position + 1);
         Ok(page(rows.into_iter().skip(start), limit))
+    }
+
+    async fn certificates(&self) -> Result<Vec<Certificate>, Error> {
+        Ok(self.lock().certificates.values().cloned().collect())
     }
 
     async fn audit(

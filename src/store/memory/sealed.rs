@@ -26,6 +26,7 @@ fn order(one: &Place, other: &Place) -> Ordering {
         (SignInProof(a), SignInProof(b)) | (AnswerBody(a), AnswerBody(b)) => a.cmp(b),
         (AuditValues { id: a, .. }, AuditValues { id: b, .. })
         | (HeldValues { id: a, .. }, HeldValues { id: b, .. }) => a.cmp(b),
+        (CertificateKey(a), CertificateKey(b)) => a.cmp(b),
         (LinkAhead(a, x), LinkAhead(b, y)) => (a, x).cmp(&(b, y)),
         _ => one.column().cmp(&other.column()),
     }
@@ -104,6 +105,14 @@ impl State {
             SealedColumn::AnswerBody => cells(self.answers.iter(), |(hash, (row, _))| {
                 Some((Place::AnswerBody(*hash), &row.body))
             }),
+            SealedColumn::CertificateKey => {
+                let mut all = cells(self.certificates.iter(), |(_, row)| {
+                    Some((Place::CertificateKey(row.id.clone()), &row.private_key))
+                });
+                // Their table is kept by number.
+                all.sort_by(|one, other| order(&one.place, &other.place));
+                all
+            }
             SealedColumn::LinkAhead => cells(self.links.iter(), |((user, person), row)| {
                 Some((Place::LinkAhead(*user, *person), row.ahead.as_ref()?))
             }),
@@ -151,6 +160,14 @@ impl State {
             Place::AuditValues { id, .. } => self.audit.update(id, |row| put_some(&mut row.values)),
             Place::HeldValues { id, .. } => self.held.update(id, |row| put(&mut row.values)),
             Place::AnswerBody(hash) => self.answers.update(hash, |(row, _)| put(&mut row.body)),
+            Place::CertificateKey(id) => {
+                let found = self.certificates.values().find(|row| row.id == *id);
+                let number = found.map(|row| row.number);
+                number.is_some_and(|number| {
+                    self.certificates
+                        .update(&number, |row| put(&mut row.private_key))
+                })
+            }
             Place::LinkAhead(user, person) => self
                 .links
                 .update(&(*user, *person), |row| put_some(&mut row.ahead)),

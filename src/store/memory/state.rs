@@ -47,6 +47,7 @@ pub(super) struct State {
     pub(super) links: Table<(UserId, PersonId), LinkRow>,
     pub(super) cursors: Table<(UserId, FolderId), Cursor>,
     pub(super) subscriptions: Table<String, Subscription>,
+    pub(super) certificates: Table<i64, Certificate>,
     pub(super) audit: Table<i64, AuditLine>,
     pub(super) held: Table<i64, Held>,
     pub(super) parked: Table<i64, Parked>,
@@ -80,7 +81,7 @@ pub(super) fn numbers_after(after: Option<i64>) -> Span<i64> {
 }
 
 impl State {
-    fn journals(&mut self) -> [&mut dyn Journal; 19] {
+    fn journals(&mut self) -> [&mut dyn Journal; 20] {
         [
             &mut self.leases,
             &mut self.hints,
@@ -93,6 +94,7 @@ impl State {
             &mut self.links,
             &mut self.cursors,
             &mut self.subscriptions,
+            &mut self.certificates,
             &mut self.audit,
             &mut self.held,
             &mut self.parked,

@@ -6,8 +6,8 @@ use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId
 use super::{
     PostgresStore, hints, leases,
     sql::{
-        alerts, answers, audit, cursors, environments, held, links, parked, previews, sealed_cells,
-        sign_ins, subscriptions, tokens, users,
+        alerts, answers, audit, certificates, cursors, environments, held, links, parked, previews,
+        sealed_cells, sign_ins, subscriptions, tokens, users,
     },
     transact::{Answer, Work},
 };
@@ -239,6 +239,10 @@ impl Store for PostgresStore {
     ) -> Result<Vec<Subscription>, Error> {
         self.read(subscriptions::list(&self.pool, after, limit))
             .await
+    }
+
+    async fn certificates(&self) -> Result<Vec<Certificate>, Error> {
+        self.read(certificates::all(&self.pool)).await
     }
 
     async fn audit(

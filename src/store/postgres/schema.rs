@@ -37,7 +37,7 @@ pub struct Step {
     pub sql: &'static str,
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step {
         number: 1,
         name: "store",
@@ -73,6 +73,12 @@ const STEPS: [Step; 6] = [
         name: "settle_hints",
         effect: Effect::Expands,
         sql: include_str!("../../../migrations/postgres/0006_settle_hints.sql"),
+    },
+    Step {
+        number: 7,
+        name: "certificates",
+        effect: Effect::Expands,
+        sql: include_str!("../../../migrations/postgres/0007_certificates.sql"),
     },
 ];
 

@@ -4,9 +4,9 @@ use tribelink_plan::ids::{ContactId, EmployeeId, FolderId, PersonId, UserId};
 
 use super::{Cells, Raw};
 use crate::store::{
-    Alert, Answered, AuditLine, Cursor, Environment, Error, Held, Hint, IdleConsent, NewHint,
-    Parked, Place, Preview, PreviewItem, Purpose, SealedCell, SealedColumn, SignIn, Subscription,
-    Tokens, User, UserState, Webhook,
+    Alert, Answered, AuditLine, Certificate, Cursor, Environment, Error, Held, Hint, IdleConsent,
+    NewHint, Parked, Place, Preview, PreviewItem, Purpose, SealedCell, SealedColumn, SignIn,
+    Subscription, Tokens, User, UserState, Webhook,
 };
 
 pub(in crate::store) fn hint<R: Raw>(row: &R) -> Result<Hint, Error> {
@@ -131,6 +131,19 @@ pub(in crate::store) fn subscription<R: Raw>(row: &R) -> Result<Subscription, Er
         expires_ms: cells.int("expires_ms")?,
         created_ms: cells.int("created_ms")?,
         checked_ms: cells.int("checked_ms")?,
+        certificate: cells.text_or_none("certificate")?,
+    })
+}
+
+pub(in crate::store) fn certificate<R: Raw>(row: &R) -> Result<Certificate, Error> {
+    let cells = Cells::of("certificates", row);
+    Ok(Certificate {
+        number: cells.int("number")?,
+        id: cells.text("id")?,
+        certificate: cells.bytes("certificate")?.to_vec(),
+        private_key: cells.sealed("private_key")?,
+        created_ms: cells.int("created_ms")?,
+        until_ms: cells.int("until_ms")?,
     })
 }
 
@@ -268,6 +281,7 @@ pub(in crate::store) fn sealed_cell<R: Raw>(
             person: cells.person("person")?,
             rule: cells.rule("rule")?,
         },
+        SealedColumn::CertificateKey => Place::CertificateKey(cells.text("k")?),
         SealedColumn::LinkAhead => Place::LinkAhead(cells.user("k")?, cells.person("person")?),
     };
     let sealed = cells.sealed("sealed")?;

@@ -3,8 +3,8 @@
 use tribelink_plan::ids::{EnvironmentId, UserId};
 
 use super::{
-    alerts, answers, audit, cursors, environments, held, hints, leases, links, parked, previews,
-    sealed_cells, sign_ins, subscriptions, tokens, users,
+    alerts, answers, audit, certificates, cursors, environments, held, hints, leases, links,
+    parked, previews, sealed_cells, sign_ins, subscriptions, tokens, users,
     writing::{LaneKey, Sql, Writing},
 };
 use crate::store::{Change, Error, Guard};
@@ -163,6 +163,10 @@ impl Writing<'_> {
             Change::DropCursors(user) => cursors::drop_all(self, *user).await,
             Change::PutSubscription(subscription) => subscriptions::put(self, subscription).await,
             Change::DropSubscription(id) => subscriptions::drop(self, id).await,
+            Change::PutCertificate(certificate) => certificates::put(self, certificate).await,
+            Change::TidyCertificates { below, now_ms } => {
+                certificates::tidy(self, *below, *now_ms).await
+            }
             Change::AddAudit(line) => audit::add(self, line).await,
             Change::ForgetAuditValues { before_ms } => audit::forget_values(self, *before_ms).await,
             Change::DropAudit { before_ms } => audit::drop_lines(self, *before_ms).await,

@@ -92,6 +92,11 @@ pub(in crate::store) async fn page(
              WHERE h.id > $1 ORDER BY h.id LIMIT $2",
             after,
         ),
+        SealedColumn::CertificateKey => by_text(
+            "SELECT id AS k, private_key AS sealed FROM certificates
+             WHERE id > $1 ORDER BY id LIMIT $2",
+            after,
+        ),
         SealedColumn::LinkAhead => {
             let (user, person) = match after {
                 Some(Place::LinkAhead(user, person)) => {
@@ -125,6 +130,7 @@ fn by_text(sql: &'static str, after: Option<&Place>) -> Sql<'static> {
             | Place::EnvironmentRefreshToken(id)
             | Place::EnvironmentAccessToken(id),
         ) => id.as_str().to_owned(),
+        Some(Place::CertificateKey(id)) => id.clone(),
         _ => String::new(),
     };
     sqlx::query(sql).bind(key)
@@ -215,6 +221,10 @@ pub(in crate::store) async fn reseal(
         Place::HeldValues { id, .. } => {
             sqlx::query("UPDATE held SET sealed = $3 WHERE id = $1 AND sealed = $2").bind(*id)
         }
+        Place::CertificateKey(id) => text(
+            "UPDATE certificates SET private_key = $3 WHERE id = $1 AND private_key = $2",
+            id.as_str(),
+        ),
         Place::LinkAhead(id, _) => user(
             r#"UPDATE links SET ahead = $3
              WHERE "user" = (SELECT number FROM users WHERE id = $1) AND ahead = $2 AND person = $4"#,

@@ -12,15 +12,17 @@ pub(in crate::store) async fn put(w: &mut Writing<'_>, row: &Subscription) -> Re
     let number = w.user_in(row.user, &row.environment).await?;
     let sql = sqlx::query(
         r#"INSERT INTO subscriptions
-             (id, "user", resource, client_state_hash, expires_ms, created_ms, checked_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+             (id, "user", resource, client_state_hash, expires_ms, created_ms, checked_ms,
+              certificate)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (id) DO UPDATE SET
                  "user" = excluded.user,
                  resource = excluded.resource,
                  client_state_hash = excluded.client_state_hash,
                  expires_ms = excluded.expires_ms,
                  created_ms = excluded.created_ms,
-                 checked_ms = excluded.checked_ms"#,
+                 checked_ms = excluded.checked_ms,
+                 certificate = excluded.certificate"#,
     )
     .bind(row.id.as_str())
     .bind(number)
@@ -28,7 +30,8 @@ pub(in crate::store) async fn put(w: &mut Writing<'_>, row: &Subscription) -> Re
     .bind(row.client_state_hash.as_slice())
     .bind(row.expires_ms)
     .bind(row.created_ms)
-    .bind(row.checked_ms);
+    .bind(row.checked_ms)
+    .bind(row.certificate.as_deref());
     w.run(sql).await?;
     Ok(())
 }
@@ -43,7 +46,7 @@ macro_rules! select {
     ($($tail:tt)+) => {
         sqlx::query(concat!(
             "SELECT s.id, u.id AS user, u.environment, s.resource, s.client_state_hash,
-                    s.expires_ms, s.created_ms, s.checked_ms
+                    s.expires_ms, s.created_ms, s.checked_ms, s.certificate
              FROM subscriptions s JOIN users u ON u.number = s.user ",
             $($tail)+
         ))

@@ -7,8 +7,8 @@ use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId
 use super::{
     SqliteStore, closed, hints, leases,
     sql::{
-        alerts, answers, audit, cursors, environments, held, links, parked, previews, sealed_cells,
-        sign_ins, subscriptions, tokens, users,
+        alerts, answers, audit, certificates, cursors, environments, held, links, parked, previews,
+        sealed_cells, sign_ins, subscriptions, tokens, users,
     },
     writer::{Answer, Job, Work},
 };
@@ -241,6 +241,10 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Subscription>, Error> {
         subscriptions::list(&self.readers, after, limit).await
+    }
+
+    async fn certificates(&self) -> Result<Vec<Certificate>, Error> {
+        certificates::all(&self.readers).await
     }
 
     async fn audit(

@@ -8,7 +8,7 @@ use sqlx::{
 use super::outage;
 use crate::store::Error;
 
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (
         1,
         "store",
@@ -38,6 +38,11 @@ const MIGRATIONS: [(i64, &str, &str); 6] = [
         6,
         "settle_hints",
         include_str!("../../../migrations/sqlite/0006_settle_hints.sql"),
+    ),
+    (
+        7,
+        "certificates",
+        include_str!("../../../migrations/sqlite/0007_certificates.sql"),
     ),
 ];
 

@@ -8,7 +8,7 @@ use tribelink_plan::{ids::FolderId, link::LinkState, rule::Rule};
 
 use super::sample::{self, contact_id, environment_id, person_id, user_id};
 
-const KINDS: u8 = 40;
+const KINDS: u8 = 41;
 
 /// A change in small numbers: its kind and three choices.
 pub(super) type Choice = (u8, u8, u8, u8);
@@ -229,7 +229,10 @@ pub(super) fn change((kind, a, b, c): Choice, ids: &Ids) -> Change {
             folder: FolderId(b.to_string()),
         },
         24 => Change::DropCursors(id),
-        25 => Change::PutSubscription(sample::subscription(&b.to_string(), home(a), number, at_ms)),
+        25 => Change::PutSubscription(Subscription {
+            certificate: (c % 2 == 0).then(|| b.to_string()),
+            ..sample::subscription(&b.to_string(), home(a), number, at_ms)
+        }),
         26 => Change::DropSubscription(b.to_string()),
         27 => Change::AddAudit(Box::new(AuditLine {
             rule: rule(c),
@@ -284,6 +287,13 @@ pub(super) fn change((kind, a, b, c): Choice, ids: &Ids) -> Change {
         },
         37 => reseal(a, b, c),
         38 => Change::DropAudit { before_ms: at_ms },
+        39 => match c % 3 {
+            0 => Change::TidyCertificates {
+                below: i64::from(b),
+                now_ms: at_ms,
+            },
+            _ => Change::PutCertificate(sample::certificate(i64::from(a), &b.to_string())),
+        },
         _ => match c % 3 {
             0 => Change::Tidy {
                 now_ms: ANSWERS_KEPT_MS + at_ms,
@@ -300,7 +310,8 @@ pub(super) fn change((kind, a, b, c): Choice, ids: &Ids) -> Change {
 /// Seals a cell anew that may be there, and may hold what the samples put into it.
 fn reseal(a: u8, b: u8, c: u8) -> Change {
     let (id, environment) = (user_id(u128::from(a)), environment_id(environment_name(b)));
-    let (place, text) = match c % 6 {
+    let (place, text) = match c % 7 {
+        6 => (Place::CertificateKey(b.to_string()), "private key"),
         0 => (Place::Mailbox(id), "mailbox"),
         1 => (Place::AccessToken(id), "access 0"),
         2 => (Place::EnvironmentSettings(environment), "settings"),
@@ -363,6 +374,8 @@ fn variant(change: &Change) -> u8 {
         Change::Tidy { .. } => 39,
         Change::Reseal { .. } => 40,
         Change::DropAudit { .. } => 41,
+        Change::PutCertificate(_) => 42,
+        Change::TidyCertificates { .. } => 43,
     }
 }
 
@@ -377,5 +390,5 @@ fn the_generator_makes_every_change() {
         .flat_map(|kind| (0..30).map(move |c| (kind, 1, 1, c)))
         .map(|choice| variant(&change(choice, &ids)))
         .collect();
-    assert_eq!(made, (0..42).collect());
+    assert_eq!(made, (0..44).collect());
 }

@@ -75,6 +75,8 @@ macro_rules! suite {
             links::forget_erases_values_everywhere,
             remotes::cursors_are_put_and_dropped,
             remotes::subscriptions_are_listed_by_expiry,
+            remotes::of_two_certificates_that_come_next_one_is_refused,
+            remotes::a_certificate_stays_while_a_live_subscription_names_it,
             remotes::webhooks_are_put_and_dropped,
             records::audit_is_filtered_newest_first,
             records::audit_values_are_forgotten_by_age,

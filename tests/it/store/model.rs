@@ -120,6 +120,8 @@ async fn answers(store: &Fixture, leases: &[Option<Lease>; 6]) -> Vec<String> {
         store.subscriptions(None, 9).await,
         store.subscriptions(Some("1"), 2).await,
         store.subscription("2").await,
+        store.certificates().await,
+        store.sealed(SealedColumn::CertificateKey, None, 9).await,
         store.alerts().await,
         store.sealed(SealedColumn::Mailbox, None, 9).await,
         store

@@ -1,11 +1,11 @@
 //! What stands at the remotes: cursors, subscriptions, webhooks.
 
-use tribelink::store::{Change, Cursor, Webhook};
+use tribelink::store::{Change, Cursor, Error, Subscription, Webhook};
 use tribelink_plan::ids::FolderId;
 
 use super::{
     fixture::Fixture,
-    sample::{environment_id, subscription, user_id, webhook},
+    sample::{certificate, environment_id, subscription, user_id, webhook},
 };
 
 pub(super) async fn cursors_are_put_and_dropped(store: &Fixture) {
@@ -54,7 +54,7 @@ pub(super) async fn subscriptions_are_listed_by_expiry(store: &Fixture) {
         subscription("b", "b", 3, 20),
         subscription("d", "a", 1, 30),
     ];
-    let put = |row: &_| Change::PutSubscription(tribelink::store::Subscription::clone(row));
+    let put = |row: &_| Change::PutSubscription(Subscription::clone(row));
     store.put(rows.iter().rev().map(put).collect()).await;
 
     assert_eq!(store.subscriptions(None, 9).await.unwrap(), rows);
@@ -79,6 +79,68 @@ pub(super) async fn subscriptions_are_listed_by_expiry(store: &Fixture) {
         .put(vec![Change::DropSubscription("c".to_owned())])
         .await;
     assert_eq!(store.subscription("c").await.unwrap(), None);
+}
+
+/// Two replicas that need a certificate at the same moment end up with the same one.
+pub(super) async fn of_two_certificates_that_come_next_one_is_refused(store: &Fixture) {
+    let first = certificate(1, "a");
+    store.put(vec![Change::PutCertificate(first.clone())]).await;
+    for late in [certificate(1, "b"), certificate(2, "a")] {
+        let refused = store.apply(vec![Change::PutCertificate(late)]).await;
+        assert!(matches!(refused, Err(Error::Conflict("certificate"))));
+    }
+    assert_eq!(
+        store.certificates().await.unwrap(),
+        std::slice::from_ref(&first)
+    );
+    let both = async |id: &str| {
+        let next = Change::PutCertificate(certificate(2, id));
+        store.apply(vec![next]).await
+    };
+    let (one, other) = tokio::join!(both("c"), both("d"));
+    assert_ne!(one.is_ok(), other.is_ok(), "{one:?} {other:?}");
+    let known = store.certificates().await.unwrap();
+    assert_eq!(known.len(), 2);
+    assert_eq!(known[0], first);
+    assert_eq!(known[1].number, 2);
+}
+
+pub(super) async fn a_certificate_stays_while_a_live_subscription_names_it(store: &Fixture) {
+    store.people().await;
+    let names = |id: &str, certificate: Option<&str>, expires_ms| Subscription {
+        certificate: certificate.map(str::to_owned),
+        ..subscription(id, "a", 1, expires_ms)
+    };
+    let named = names("s", Some("a"), 100);
+    store
+        .put(vec![
+            Change::PutCertificate(certificate(1, "a")),
+            Change::PutCertificate(certificate(2, "b")),
+            Change::PutCertificate(certificate(3, "c")),
+            Change::PutSubscription(named.clone()),
+            Change::PutSubscription(names("t", Some("b"), 50)),
+            Change::PutSubscription(names("u", None, 100)),
+        ])
+        .await;
+    assert_eq!(store.subscription("s").await.unwrap(), Some(named));
+    let tidy = |below, now_ms| Change::TidyCertificates { below, now_ms };
+    let left = async || {
+        let all = store.certificates().await.unwrap();
+        all.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    store.put(vec![tidy(3, 49)]).await;
+    assert_eq!(left().await, ["a", "b", "c"]);
+    store.put(vec![tidy(3, 50)]).await;
+    assert_eq!(left().await, ["a", "c"]);
+    store
+        .put(vec![
+            Change::PutSubscription(names("s", None, 100)),
+            tidy(3, 50),
+        ])
+        .await;
+    assert_eq!(left().await, ["c"]);
+    store.put(vec![tidy(i64::MAX, 50)]).await;
+    assert_eq!(left().await, [""; 0]);
 }
 
 pub(super) async fn webhooks_are_put_and_dropped(store: &Fixture) {

@@ -160,6 +160,18 @@ pub(super) fn subscription(
         expires_ms,
         created_ms: 40,
         checked_ms: 41,
+        certificate: None,
+    }
+}
+
+pub(super) fn certificate(number: i64, id: &str) -> Certificate {
+    Certificate {
+        number,
+        id: id.to_owned(),
+        certificate: vec![0x30, 0, 0xff],
+        private_key: sealed("private key"),
+        created_ms: 42,
+        until_ms: i64::MAX,
     }
 }
 

@@ -43,6 +43,8 @@ async fn fill(store: &Fixture) {
             Change::PutHeld(Box::new(sample::held("a", 2, 6, Rule::R16))),
             Change::PutLink(Box::new(sample::link("a", 2, 6, LinkState::Linked))),
             Change::PutLink(Box::new(sample::link("a", 2, 7, LinkState::Linked))),
+            Change::PutCertificate(sample::certificate(1, "z")),
+            Change::PutCertificate(sample::certificate(2, "a")),
             Change::PutAnswered {
                 key_hash: [8; 32],
                 answered: answered(200),
@@ -142,6 +144,8 @@ pub(super) async fn every_sealed_cell_is_listed_by_its_place(store: &Fixture) {
             sealed("what comes")
         )]
     );
+    let keys = ["a", "z"].map(|id| (Place::CertificateKey(id.to_owned()), sealed("private key")));
+    assert_eq!(listed(SealedColumn::CertificateKey).await, keys);
 }
 
 pub(super) async fn a_cell_is_sealed_anew_only_where_it_is_as_read(store: &Fixture) {

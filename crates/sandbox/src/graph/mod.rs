@@ -104,6 +104,8 @@ pub struct Switches {
     pub notify_child_folders: bool,
     /// Resource paths in notifications come in lower case.
     pub notify_lower_case: bool,
+    /// What the validation tokens of notifications with content claim otherwise.
+    pub validation_claims: serde_json::Map<String, Value>,
     /// Batch answers come in another order.
     pub batch_reorder: bool,
     /// Subscriptions a mailbox holds at most.
@@ -142,6 +144,7 @@ impl Default for Switches {
             notify_twice: false,
             notify_child_folders: false,
             notify_lower_case: false,
+            validation_claims: serde_json::Map::new(),
             batch_reorder: true,
             subscriptions_per_mailbox: 1000,
         }

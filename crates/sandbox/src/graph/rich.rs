@@ -78,9 +78,13 @@ pub(super) fn validation_token(state: &mut State, subscription: &Subscription) -
     let now = state.now_ms() / 1000;
     let id = draw::guid(&mut state.rng);
     let identity = &state.microsoft;
-    identity.key().sign(&json!({
+    let mut claims = json!({
         "ver": "2.0", "iss": identity.issuer(&state.options.public_url), "tid": identity.tenant_id,
         "aud": subscription.client_id, "azp": PUBLISHER, "azpacr": "2", "sub": PUBLISHER, "uti": id,
         "iat": now, "nbf": now, "exp": now + 24 * 3600,
-    }))
+    });
+    for (name, value) in &state.graph.switches.validation_claims {
+        claims[name] = value.clone();
+    }
+    identity.key().sign(&claims)
 }
