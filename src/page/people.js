@@ -11,7 +11,7 @@ function found(answer, user) {
     const where = user ? tag(...linkState(own?.state)) : one.links.length ? t('in {n} address books', { n: one.links.length }) : t('in no address book');
     return [whose ? h('a', { href: `#/person/${one.person_id}/${whose}` }, one.name) : h('span', {}, one.name), where];
   });
-  return h('div', {}, table(t('Found'), [t('Person'), 'Outlook'], rows),
+  return card(table(t('Found'), [t('Person'), 'Outlook'], rows),
     answer.more && notice(t('There are more: type more of the name.')),
     !user && h('p', { class: 'small quiet' }, t('Why somebody is in no address book is told on the page of a user: look for the person there.')));
 }
