@@ -27,7 +27,7 @@ const texts = {
   'The employee left: the link is stopped.': 'De medewerker is vertrokken: de koppeling is gestopt.',
   // Looking for people; signing in.
   'Look for a person': 'Zoek een persoon', 'Look for': 'Zoek', 'Name, or a part of it': 'Naam, of een deel ervan', 'Found': 'Gevonden',
-  'Tribe has nobody by that name.': 'Tribe heeft niemand met die naam.', 'in {n} address books': 'in {n} adresboeken', 'in no address book': 'in geen enkel',
+  'Tribe has nobody by that name.': 'Tribe heeft niemand met die naam.', 'in {n} address books': 'in {n} adresboeken', 'in one address book': 'in één adresboek', 'in no address book': 'in geen enkel',
   'There are more: type more of the name.': 'Er zijn er meer: typ meer van de naam.', 'Names are not shown to viewers.': 'Namen worden niet getoond aan meekijkers.',
   'Why somebody is in no address book is told on the page of a user: look for the person there.': 'Waarom iemand in geen enkel adresboek staat, vertelt de pagina van een gebruiker: zoek de persoon daar.',
   'Why is somebody not in this address book?': 'Waarom staat iemand niet in dit adresboek?', 'Tribe is asked for this search; names are kept nowhere.': 'Voor deze zoekopdracht wordt Tribe geraadpleegd; namen worden nergens bewaard.',

@@ -8,7 +8,7 @@ function found(answer, user) {
   const rows = answer.items.map((one) => {
     const own = one.links.find((link) => link.user_id === user);
     const whose = user || one.links[0]?.user_id;
-    const where = user ? tag(...linkState(own?.state)) : one.links.length ? t('in {n} address books', { n: one.links.length }) : t('in no address book');
+    const where = user ? tag(...linkState(own?.state)) : one.links.length > 1 ? t('in {n} address books', { n: one.links.length }) : one.links.length ? t('in one address book') : t('in no address book');
     return [whose ? h('a', { href: `#/person/${one.person_id}/${whose}` }, one.name) : h('span', {}, one.name), where];
   });
   return card(table(t('Found'), [t('Person'), 'Outlook'], rows),
