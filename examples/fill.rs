@@ -152,6 +152,7 @@ impl Filling {
                 ..Link::intent(Kind::Contact)
             },
             changed_ms: self.now_ms,
+            outlook_ms: Some(self.now_ms),
             ahead: None,
         }
     }

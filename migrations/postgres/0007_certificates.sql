@@ -11,3 +11,6 @@ CREATE TABLE certificates (
 
 -- The id of the certificate that a subscription's contents are sealed for; NULL: it carries none.
 ALTER TABLE subscriptions ADD COLUMN certificate TEXT;
+
+-- When the contact got the etag that the link remembers, by Graph's clock; NULL: not known.
+ALTER TABLE links ADD COLUMN outlook_ms BIGINT;

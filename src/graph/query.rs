@@ -16,9 +16,9 @@ pub const STAMP: &str = "String {7d0f5f0e-2a64-4c0c-9a3e-5b1e6f3c8d21} Name Trib
 pub const IMMUTABLE: &str = r#"IdType="ImmutableId""#;
 
 /// What is read of a contact: what takes part in the synchronisation, and nothing more.
-const SELECT: &str = "id,parentFolderId,createdDateTime,initials,givenName,middleName,surname,\
-    birthday,jobTitle,companyName,displayName,fileAs,mobilePhone,emailAddresses,businessPhones,\
-    homePhones";
+const SELECT: &str = "id,parentFolderId,createdDateTime,lastModifiedDateTime,initials,givenName,\
+    middleName,surname,birthday,jobTitle,companyName,displayName,fileAs,mobilePhone,\
+    emailAddresses,businessPhones,homePhones";
 
 /// The largest page of a list (Graph reference 2.6).
 const LIST_PAGE: usize = 1000;
@@ -41,17 +41,13 @@ fn literal(text: &str) -> String {
 }
 
 fn with_stamp() -> String {
-    selected(SELECT)
-}
-
-fn selected(select: &str) -> String {
     let expand = format!(
         "singleValueExtendedProperties($filter=id eq {})",
         literal(STAMP)
     );
     format!(
         "{}&{}",
-        option("$select", select),
+        option("$select", SELECT),
         option("$expand", &expand)
     )
 }
@@ -63,11 +59,9 @@ fn folder_path(folder: &FolderId) -> String {
 /// The contacts of the default folder (Graph reference 2.5).
 pub const CONTACTS: &str = "/me/contacts";
 
-/// What a subscription is to whose items carry the contact: what a read shows, and when it changed
-/// (Graph reference 4.5).
+/// What a subscription is to whose items carry the contact: what a read shows (Graph reference 4.5).
 pub fn contacts_with_content() -> String {
-    let select = format!("{SELECT},lastModifiedDateTime");
-    format!("{CONTACTS}?{}", selected(&select))
+    format!("{CONTACTS}?{}", with_stamp())
 }
 
 /// The contacts of any folder.

@@ -35,6 +35,7 @@ pub fn contact(row: &Value, stamped: bool) -> Result<Contact, Missing> {
         etag: text(row, "@odata.etag").map(Etag::from),
         folder: text(row, "parentFolderId").map(FolderId::from),
         created: text(row, "createdDateTime").and_then(|text| text.parse().ok()),
+        modified: text(row, "lastModifiedDateTime").and_then(|text| text.parse().ok()),
         stamp: stamped.then(|| stamp(row)),
         initials: reading(row, "initials"),
         given_name: reading(row, "givenName"),
@@ -53,12 +54,6 @@ pub fn contact(row: &Value, stamped: bool) -> Result<Contact, Missing> {
         business_phones: texts(row, "businessPhones"),
         home_phones: texts(row, "homePhones"),
     })
-}
-
-/// When a contact was last changed, by Graph's clock.
-pub fn modified(row: &Value) -> Option<i64> {
-    let at: jiff::Timestamp = text(row, "lastModifiedDateTime")?.parse().ok()?;
-    Some(at.as_millisecond())
 }
 
 fn reading(row: &Value, name: &str) -> Reading {

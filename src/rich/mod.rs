@@ -29,7 +29,7 @@ use self::{
 use crate::{
     clock::Clock,
     graph::{
-        self, Publisher,
+        Publisher,
         rich::{Encrypted, Refusal as Unopened},
         wire,
     },
@@ -85,14 +85,6 @@ pub fn came_of(user: UserId, outcome: Outcome) {
         let why = outcome.name();
         tracing::warn!(event = "content_refused", %user, why, "the content of a notification was refused; the contact is read instead");
     }
-}
-
-/// A contact as a content shows it.
-pub struct Told {
-    /// The contact, stamp included.
-    pub contact: Contact,
-    /// `lastModifiedDateTime`, by Graph's clock, in whole seconds.
-    pub modified_ms: i64,
 }
 
 /// A content as intake hands it over: its sender was recognised by the `clientState`.
@@ -191,7 +183,12 @@ impl Rich {
     }
 
     /// Opens one. What it does not answer was counted, and is to be read.
-    pub async fn open(&self, user: UserId, contact: &ContactId, content: &Content) -> Option<Told> {
+    pub async fn open(
+        &self,
+        user: UserId,
+        contact: &ContactId,
+        content: &Content,
+    ) -> Option<Contact> {
         match self.try_open(contact, content).await {
             Ok(told) => Some(told),
             Err(outcome) => {
@@ -201,7 +198,7 @@ impl Rich {
         }
     }
 
-    async fn try_open(&self, contact: &ContactId, content: &Content) -> Result<Told, Outcome> {
+    async fn try_open(&self, contact: &ContactId, content: &Content) -> Result<Contact, Outcome> {
         match content.proofs.hold(self.publisher.as_ref()).await {
             Some(true) => {}
             Some(false) => return Err(Outcome::Token),
@@ -218,15 +215,11 @@ impl Rich {
         let opener = opener.ok_or(Outcome::Certificate)?;
         let row = opener.open(&content.sealed).map_err(Outcome::Unopened)?;
         let form = Outcome::Unopened(Unopened::Form);
-        let modified_ms = graph::wire::modified(&row).ok_or(form)?;
         let told = wire::contact(&row, true).map_err(|_| form)?;
         // Graph signs the content and not the item around it.
         if told.id != *contact || told.etag.as_ref() != Some(&content.etag) {
             return Err(Outcome::Contact);
         }
-        Ok(Told {
-            contact: told,
-            modified_ms,
-        })
+        Ok(told)
     }
 }

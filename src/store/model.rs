@@ -379,6 +379,8 @@ pub struct LinkRow {
     pub link: Link,
     /// When it was last written.
     pub changed_ms: i64,
+    /// When the contact got the etag that is remembered, by Graph's clock, where that is known.
+    pub outlook_ms: Option<i64>,
     /// What a pass is about to write, until that pass is recorded; read back as it was put.
     pub ahead: Option<Sealed>,
 }

@@ -44,6 +44,7 @@ fn link(user: UserId, id: u128, state: LinkState) -> Change {
             ..Link::intent(Kind::Contact)
         },
         changed_ms: 0,
+        outlook_ms: None,
     }))
 }
 

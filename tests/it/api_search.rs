@@ -42,6 +42,7 @@ async fn linked(app: &TestApp, user: UserId, id: u128) {
             ..Link::intent(Kind::Contact)
         },
         changed_ms: 0,
+        outlook_ms: None,
     };
     app.commit(vec![Change::PutLink(Box::new(row))]).await;
 }

@@ -208,6 +208,7 @@ fn link(user: UserId, person: u128) -> LinkRow {
             ..Link::intent(Kind::Contact)
         },
         changed_ms: 0,
+        outlook_ms: None,
     }
 }
 

@@ -292,19 +292,21 @@ pub(crate) async fn history(database: &str) -> History {
     world
         .shows(&mailbox, &one, "givenName", json!(changed))
         .await;
-    // Told of by a notification that carries the contact: it is young by Graph's clock.
-    world.move_remotes(120).await;
-    world
-        .edit_outlook(&mailbox, &one, json!({"businessPhones": [PHONES[2]]}))
-        .await;
-    world
-        .tribe_shows(&first.relationship, "PhoneNumber", json!(PHONES[2]))
-        .await;
-    // What came with the notification was opened on the way.
-    let (_, metrics) = ask(&world.base, "/metrics", TOKEN).await;
-    let used = "tribelink_notification_contents_total{outcome=\"used\"} ";
-    let used = metrics.lines().find_map(|line| line.strip_prefix(used));
-    assert!(used.is_some_and(|used| used != "0"), "{metrics}");
+    // Told of by a notification that carries the contact; now and then a delta is quicker.
+    let (mut opened, tie) = (false, &first.relationship);
+    for phone in [PHONES[2], PHONES[0]].into_iter().cycle().take(41) {
+        world.move_remotes(1).await;
+        let changes = json!({"businessPhones": [phone]});
+        world.edit_outlook(&mailbox, &one, changes).await;
+        world.tribe_shows(tie, "PhoneNumber", json!(phone)).await;
+        let (_, metrics) = ask(&world.base, "/metrics", TOKEN).await;
+        let none = "tribelink_notification_contents_total{outcome=\"used\"} 0\n";
+        opened = !metrics.contains(none);
+        if opened && phone == PHONES[2] {
+            break;
+        }
+    }
+    assert!(opened);
     let long = format!("{CANARY}{}", "lang".repeat(100));
     world
         .edit_tribe(&second.person, json!({ "MiddleName": long }))

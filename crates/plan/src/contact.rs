@@ -38,6 +38,8 @@ pub struct Contact {
     pub folder: Option<FolderId>,
     /// `createdDateTime`.
     pub created: Option<Timestamp>,
+    /// `lastModifiedDateTime`, by Graph's clock, in whole seconds.
+    pub modified: Option<Timestamp>,
     /// The stamp, where the read asked for it: `Some(None)` says that it has none.
     pub stamp: Option<Option<Stamp>>,
     /// `initials`
@@ -76,6 +78,7 @@ impl Contact {
             etag: None,
             folder: None,
             created: None,
+            modified: None,
             stamp: None,
             initials: Reading::Unreadable,
             given_name: Reading::Unreadable,

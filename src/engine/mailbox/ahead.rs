@@ -153,6 +153,7 @@ impl Job<'_> {
                 count: 1,
             });
         }
+        row.outlook_ms = case.modified_ms(&settled.link, outcome.answer.as_ref());
         row.link = settled.link;
         row.ahead = None;
         row.changed_ms = self.engine.now();

@@ -9,6 +9,7 @@ use tribelink_plan::{
     contact::Contact,
     field::Field,
     ids::{ContactId, Etag, PersonId},
+    link::Link,
     person::Person,
     planner::{
         OutlookSide, Plan, Situation, TribeSide, Update,
@@ -149,6 +150,18 @@ impl Case {
             changes: Vec::new(),
             rounds: 0,
         }
+    }
+
+    /// When Graph says that the state was made which a link remembers by its etag.
+    pub(super) fn modified_ms(&self, link: &Link, answer: Option<&Contact>) -> Option<i64> {
+        let etag = link.etag.as_ref()?;
+        let mut seen = answer.into_iter().chain(self.contact());
+        if let Some(seen) = seen.find(|contact| contact.etag.as_ref() == Some(etag)) {
+            return seen.modified.map(|at| at.as_millisecond());
+        }
+        let row = self.row.as_ref()?;
+        let same = row.link.etag == link.etag && row.link.contact == link.contact;
+        row.outlook_ms.filter(|_| same)
     }
 
     /// The contact as last read.

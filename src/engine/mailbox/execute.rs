@@ -239,12 +239,19 @@ impl Job<'_> {
     }
 
     pub(super) fn put_link(&self, case: &Case, link: Link) -> Change {
+        self.put_link_of(case, link, case.outcome.answer.as_ref())
+    }
+
+    /// The same, where Graph answered a write with this contact.
+    pub(super) fn put_link_of(&self, case: &Case, link: Link, answer: Option<&Contact>) -> Change {
+        let outlook_ms = case.modified_ms(&link, answer);
         Change::PutLink(Box::new(LinkRow {
             environment: self.user.environment.clone(),
             user: self.user.id,
             person: case.person,
             link,
             changed_ms: self.engine.now(),
+            outlook_ms,
             ahead: None,
         }))
     }

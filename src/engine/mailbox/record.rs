@@ -168,7 +168,7 @@ impl Job<'_> {
                 .iter()
                 .map(|refusal| subject.refused(refusal)),
         );
-        changes.push(self.put_link(case, settled.link));
+        changes.push(self.put_link_of(case, settled.link, Some(&answer)));
         if settled.again {
             case.end = Some(End::Again(0));
         }

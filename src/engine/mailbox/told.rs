@@ -3,10 +3,13 @@
 //! A content is used where the read it spares could not have shown anything else that matters: it
 //! tells of the one state that all hints of the contact name, that state is younger than what the
 //! link was made from, and nothing is written to Outlook because of it. Anything else is read.
+//!
+//! Which of two states is younger, Graph's own times alone tell: etags have no order, and this
+//! machine's clock is another. In doubt (one second for both, a time that is not known) it is read.
 
 use std::collections::BTreeSet;
 
-use tribelink_plan::{ids::ContactId, planner::Next};
+use tribelink_plan::{contact::Contact, ids::ContactId, planner::Next};
 
 use super::{
     Error, Job,
@@ -14,14 +17,8 @@ use super::{
 };
 use crate::{
     rich::{self, Outcome, contents::Content},
-    store::{Hint, Target},
+    store::{Hint, LinkRow, Target},
 };
-
-/// Graph's clock and this one may differ by this much. A content whose state is not younger than the
-/// link's by more may be an old one that came late or again; etags have no order.
-const CLOCKS_MS: i64 = 60_000;
-/// Notifications come within three minutes (Graph reference 4.3), repeated ones for hours.
-const YOUNG_MS: i64 = 15 * 60_000;
 
 /// The etag that every one of these hints names; `None` where they differ, one names none, or one was
 /// tried before.
@@ -37,6 +34,14 @@ fn only_etag<'h>(hints: &[&'h Hint]) -> Option<&'h str> {
     }
     let only = etags.first().copied()?;
     (etags.len() == 1).then_some(only)
+}
+
+/// Whether what was told of is certainly younger than what the link was made from, by Graph's times.
+fn is_younger(told: &Contact, known: Option<&LinkRow>) -> bool {
+    let known = known.filter(|row| row.link.etag.is_some());
+    let known_ms = known.and_then(|row| row.outlook_ms);
+    let told_ms = told.modified.map(|at| at.as_millisecond());
+    matches!((told_ms, known_ms), (Some(told), Some(known)) if told > known)
 }
 
 /// Whether a plan may be carried out though its contact was only told of.
@@ -67,18 +72,16 @@ impl Job<'_> {
         let Some(told) = rich.open(self.user.id, id, &content).await else {
             return Ok(false);
         };
-        let known_ms = case.row.as_ref().map_or(i64::MAX, |row| row.changed_ms);
-        let old = self.engine.now() - told.modified_ms > YOUNG_MS;
-        if old || told.modified_ms <= known_ms.saturating_add(CLOCKS_MS) {
+        if !is_younger(&told, case.row.as_ref()) {
             rich::came_of(self.user.id, Outcome::Late);
             return Ok(false);
         }
         // R7 is judged by a read: what is outside is not believed.
-        if told.contact.folder.is_none() || !self.is_in_a_folder(case, &told.contact).await? {
+        if told.folder.is_none() || !self.is_in_a_folder(case, &told).await? {
             return Ok(false);
         }
         rich::came_of(self.user.id, Outcome::Used);
-        case.outlook = Outlook::Told(Box::new(told.contact));
+        case.outlook = Outlook::Told(Box::new(told));
         Ok(true)
     }
 
@@ -95,7 +98,12 @@ impl Job<'_> {
 
 #[cfg(test)]
 mod tests {
-    use tribelink_plan::ids::EnvironmentId;
+    use tribelink_plan::{
+        ids::{EnvironmentId, PersonId, UserId},
+        link::Link,
+        person::Kind,
+    };
+    use uuid::Uuid;
 
     use super::*;
     use crate::store::{NewHint, Source};
@@ -116,6 +124,38 @@ mod tests {
                 attempts,
             },
         }
+    }
+
+    #[test]
+    fn only_graphs_own_times_tell_that_a_content_is_younger() {
+        let told = |second: Option<i64>| Contact {
+            modified: second.map(|second| jiff::Timestamp::from_second(second).unwrap()),
+            ..Contact::unread(ContactId::from("A"))
+        };
+        // By this machine's clock the link was made long ago, or is yet to be made.
+        let row = |etag: Option<&str>, outlook_ms, changed_ms| LinkRow {
+            environment: EnvironmentId::from("e"),
+            user: UserId(Uuid::nil()),
+            person: PersonId(Uuid::nil()),
+            link: Link {
+                etag: etag.map(Into::into),
+                ..Link::intent(Kind::Contact)
+            },
+            changed_ms,
+            outlook_ms,
+            ahead: None,
+        };
+        for changed_ms in [0, i64::MAX] {
+            let is = |second, known: LinkRow| is_younger(&told(second), Some(&known));
+            let known = |etag| row(etag, Some(100_000), changed_ms);
+            assert!(is(Some(101), known(Some("1"))));
+            assert!(!is(Some(100), known(Some("1"))), "the same second");
+            assert!(!is(Some(99), known(Some("1"))), "came late, or again");
+            assert!(!is(Some(101), known(None)), "nobody knows what it is");
+            assert!(!is(None, known(Some("1"))));
+            assert!(!is(Some(101), row(Some("1"), None, changed_ms)));
+        }
+        assert!(!is_younger(&told(Some(101)), None));
     }
 
     #[test]

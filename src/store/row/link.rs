@@ -139,6 +139,7 @@ pub(in crate::store) fn link<R: Raw>(row: &R) -> Result<LinkRow, Error> {
             settles_at_ms: cells.int("settles_ms")?,
         },
         changed_ms: cells.int("changed_ms")?,
+        outlook_ms: cells.int_or_none("outlook_ms")?,
         ahead: cells.sealed_or_none("ahead")?,
     })
 }

@@ -24,8 +24,9 @@ pub(in crate::store) async fn put(w: &mut Writing<'_>, row: &LinkRow) -> Result<
     w.run(
         sqlx::query(
             r#"INSERT INTO links ("user", person, state, origin, kind, slots, placed, contact_hash,
-                 contact, etag, folder, relationship, base, former, settles_ms, changed_ms, ahead)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                 contact, etag, folder, relationship, base, former, settles_ms, changed_ms, ahead,
+                 outlook_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
              ON CONFLICT ("user", person) DO UPDATE SET
                  state = excluded.state,
                  origin = excluded.origin,
@@ -41,7 +42,8 @@ pub(in crate::store) async fn put(w: &mut Writing<'_>, row: &LinkRow) -> Result<
                  former = excluded.former,
                  settles_ms = excluded.settles_ms,
                  changed_ms = excluded.changed_ms,
-                 ahead = excluded.ahead"#,
+                 ahead = excluded.ahead,
+                 outlook_ms = excluded.outlook_ms"#,
         )
         .bind(user)
         .bind(row.person.0.as_bytes().as_slice())
@@ -63,7 +65,8 @@ pub(in crate::store) async fn put(w: &mut Writing<'_>, row: &LinkRow) -> Result<
         .bind(link.former_bytes())
         .bind(link.settles_at_ms)
         .bind(row.changed_ms)
-        .bind(row.ahead.as_ref().map(|sealed| sealed.0.as_slice())),
+        .bind(row.ahead.as_ref().map(|sealed| sealed.0.as_slice()))
+        .bind(row.outlook_ms),
     )
     .await?;
     Ok(())
@@ -131,7 +134,7 @@ macro_rules! select {
         sqlx::query(concat!(
             "SELECT l.number, u.id AS user, u.environment, l.person, l.state, l.origin, l.kind,
                     l.slots, l.placed, l.contact, l.etag, f.id AS folder, l.relationship, l.base,
-                    l.former, l.settles_ms, l.changed_ms, l.ahead
+                    l.former, l.settles_ms, l.changed_ms, l.outlook_ms, l.ahead
              FROM links l JOIN users u ON u.number = l.user
              LEFT JOIN folders f ON f.number = l.folder ",
             $($tail)+

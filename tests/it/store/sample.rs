@@ -140,6 +140,7 @@ pub(super) fn link(environment: &str, user: u128, person: u128, state: LinkState
             settles_at_ms: 30,
         },
         changed_ms: 31,
+        outlook_ms: Some(30_000),
         // Some are about to be written.
         ahead: person.is_multiple_of(2).then(|| sealed("what comes")),
     }

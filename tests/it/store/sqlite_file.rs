@@ -456,6 +456,7 @@ fn full_link(number: u128) -> LinkRow {
             ..Link::intent(Kind::Contact)
         },
         changed_ms: 1_790_000_000_000,
+        outlook_ms: Some(1_790_000_000_000),
     }
 }
 
