@@ -45,7 +45,7 @@ pub struct Which {
     get, path = "/api/v1/users/{id}/names", operation_id = "names_list", tag = "links",
     params(
         ("id" = Uuid, Path, description = "The user in whose environment they are"),
-        ("ids" = String, Query, description = "Up to 100 ids of people, separated by commas"),
+        ("ids" = String, Query, pattern = "^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}(,[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}){0,99}$", description = "Up to 100 ids of people, separated by commas"),
     ),
     responses(
         (status = 200, description = "The names", body = NamesView),
@@ -88,7 +88,7 @@ pub struct WhichLinks {
 /// For lists across users: one call, and one to Tribe for each environment, whoever's the links are.
 #[utoipa::path(
     get, path = "/api/v1/names", operation_id = "names_of_links", tag = "links",
-    params(("links" = String, Query, description = "Up to 100 ids of links (user, colon, person), separated by commas; those of unknown users are left out")),
+    params(("links" = String, Query, pattern = "^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}:[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}(,[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}:[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}){0,99}$", description = "Up to 100 ids of links (user, colon, person), separated by commas; those of unknown users are left out")),
     responses(
         (status = 200, description = "The names", body = NamesView),
         (status = 400, description = "No links, or too many", body = ProblemBody, content_type = "application/problem+json"),

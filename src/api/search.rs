@@ -75,6 +75,7 @@ pub struct FoundList {
         (status = 200, description = "Who was found", body = FoundList),
         (status = 400, description = "The name is too short or too long", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "Unknown environment or user", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The user belongs to another environment", body = ProblemBody, content_type = "application/problem+json"),
         (status = 502, description = "Tribe refuses the service", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -85,10 +86,15 @@ pub async fn people(
 ) -> Result<Json<FoundList>, Problem> {
     let words = words(&wanted.name).map_err(Problem::invalid)?;
     let environment = match (wanted.user_id, wanted.environment) {
-        (Some(_), Some(_)) => {
-            return Err(Problem::invalid("one of environment and user_id is enough"));
+        (Some(user), named) => {
+            let own = api.activation.user(UserId(user)).await?.environment;
+            if named.is_some_and(|named| named != own.as_str()) {
+                return Err(Problem::conflict(
+                    "the user belongs to another environment; leave one of the two away",
+                ));
+            }
+            own
         }
-        (Some(user), None) => api.activation.user(UserId(user)).await?.environment,
         (None, named) => EnvironmentId(named.unwrap_or_else(|| DEFAULT_ENVIRONMENT.to_owned())),
     };
     if !is_name(environment.as_str()) {

@@ -101,7 +101,11 @@ async fn a_search_is_for_operators_and_for_one_environment() {
         (json!({"name": "berg", "user_id": Uuid::from_u128(99)}), 404),
         (
             json!({"name": "berg", "user_id": user.0, "environment": "default"}),
-            400,
+            200,
+        ),
+        (
+            json!({"name": "berg", "user_id": user.0, "environment": "other"}),
+            409,
         ),
         (json!({"name": "b"}), 400),
         (json!({}), 400),
