@@ -33,7 +33,11 @@ fn option(name: &str, value: &str) -> String {
 /// The id as a path segment. `=` stays as it is: escaped, some mailboxes do not find it (Graph
 /// reference 2.4).
 fn segment(id: &str) -> String {
-    encode(id, b"=")
+    match id {
+        // Alone they would lead to another address, encoded or not; like this no record has that id.
+        "." | ".." => id.replace('.', "%252E"),
+        _ => encode(id, b"="),
+    }
 }
 
 fn literal(text: &str) -> String {
@@ -165,6 +169,16 @@ mod tests {
             "o'brien|org|b724d383-bb70-480a-b03d-512b9aaec15a|b724d383-bb70-480a-b03d-512b9aaec15b",
         )
         .unwrap()
+    }
+
+    #[test]
+    fn dots_alone_stay_in_their_segment() {
+        let graph = Url::parse("https://graph.example").unwrap();
+        for dots in [".", ".."] {
+            let url = absolute(&graph, &contact(&ContactId::from(dots)));
+            let path = format!("/v1.0/me/contacts/{}", dots.replace('.', "%252E"));
+            assert_eq!(url.path(), path);
+        }
     }
 
     #[test]

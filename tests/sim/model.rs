@@ -35,6 +35,9 @@ pub(crate) struct Model {
     pub(crate) extras: Vec<(usize, String, String)>,
     /// Copies that users made: immutable ids.
     pub(crate) copies: BTreeSet<String>,
+    /// People whose contact somebody moved to another folder, which no subscription covers: their edits
+    /// come with the next delta.
+    pub(crate) moved: BTreeSet<String>,
     /// When a user last deleted or restored the contact of a person: `(user, person)`.
     pub(crate) deleted: BTreeMap<(usize, String), i64>,
     pub(crate) restored: BTreeSet<(usize, String)>,

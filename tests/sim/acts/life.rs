@@ -58,6 +58,7 @@ impl Actor<'_> {
             .await;
         self.world
             .tell(&format!("Outlook({user}) moves {person} to {name}"));
+        self.model.moved.insert(person.clone());
         let body = json!({"mailbox": mailbox, "contact": id, "folder": name});
         let moved = self.world.control(Method::POST, "/graph/move", body).await;
         let new = moved["id"].as_str().unwrap_or_default().to_owned();

@@ -212,6 +212,7 @@ pub(crate) async fn judge_soon(world: &World, model: &Model, script: &Script) ->
         let edited = |person: &&Value| {
             let id = person["ID"].as_str().unwrap_or_default();
             !model.restless.contains_key(id)
+                && !model.moved.contains(id)
                 && model.known.contains(id)
                 && !model.deleted.keys().any(|(_, person)| person == id)
         };
