@@ -156,6 +156,10 @@ async fn judge_pair(
         if slot == "companyName" && model.renamed && script.setup.is_sweepless() {
             continue;
         }
+        // Where every base was forgotten nobody can tell whose initials they are, and Outlook derives some.
+        if slot == "initials" && tribe.is_empty() && model.unbased {
+            continue;
+        }
         if stays(slot, &tribe) || does_not_fit(slot, &tribe, &outlook) || is_narrowed(script, slot)
         {
             continue;
