@@ -1,5 +1,7 @@
 //! Settings of an environment that was added over the admin API: the keys of the configuration's
-//! section `tribe`, kept sealed with its secrets.
+//! section `tribe`, kept sealed with its secrets, and its own [`rules`].
+
+pub mod rules;
 
 use std::collections::BTreeMap;
 
@@ -10,9 +12,10 @@ use url::Url;
 
 use crate::{
     config::is_loopback,
-    store::Environment,
+    store::{Environment, Sealed},
     vault::{self, Vault, column},
 };
+pub use rules::Rules;
 
 /// How to reach one Tribe organisation. Holds secrets: has no `Debug` and is answered to nobody.
 #[derive(Clone, Default, Serialize, Deserialize, utoipa::ToSchema)]
@@ -59,6 +62,46 @@ pub struct Settings {
     pub person_sets: Option<Vec<String>>,
 }
 
+/// Settings with rules, as they are kept.
+#[derive(Serialize, Deserialize)]
+struct Whole {
+    tribe: Settings,
+    rules: Rules,
+}
+
+/// What is kept: settings alone where there are no rules, as versions before did.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    Whole(Box<Whole>),
+    Tribe(Box<Settings>),
+}
+
+impl Kept {
+    fn open(vault: &Vault, environment: &Environment) -> Result<Option<Kept>, vault::Error> {
+        let Some(sealed) = &environment.settings else {
+            return Ok(None);
+        };
+        let row = environment.id.as_str();
+        vault
+            .open_json(column::ENVIRONMENT_SETTINGS, row, sealed)
+            .map(Some)
+    }
+}
+
+impl Rules {
+    /// Opens an environment's rules; none for the one that the configuration describes.
+    ///
+    /// # Errors
+    /// They do not open: an administrator must act.
+    pub fn open(vault: &Vault, environment: &Environment) -> Result<Rules, vault::Error> {
+        Ok(match Kept::open(vault, environment)? {
+            Some(Kept::Whole(whole)) => whole.rules,
+            Some(Kept::Tribe(_)) | None => Rules::default(),
+        })
+    }
+}
+
 /// One path or several.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -97,12 +140,22 @@ impl Settings {
         vault: &Vault,
         environment: &Environment,
     ) -> Result<Option<Settings>, vault::Error> {
-        let Some(sealed) = &environment.settings else {
-            return Ok(None);
-        };
-        let row = environment.id.as_str();
-        let settings = vault.open_json(column::ENVIRONMENT_SETTINGS, row, sealed)?;
-        Ok(Some(settings))
+        Ok(Kept::open(vault, environment)?.map(|kept| match kept {
+            Kept::Whole(whole) => whole.tribe,
+            Kept::Tribe(settings) => *settings,
+        }))
+    }
+
+    /// Seals them for the environment of that id, with its rules.
+    ///
+    /// # Errors
+    /// There is no key to seal with.
+    pub fn seal(self, vault: &Vault, id: &str, rules: Rules) -> Result<Sealed, vault::Error> {
+        if rules.is_empty() {
+            return vault.seal_json(column::ENVIRONMENT_SETTINGS, id, &self);
+        }
+        let whole = Whole { tribe: self, rules };
+        vault.seal_json(column::ENVIRONMENT_SETTINGS, id, &whole)
     }
 
     /// Checks every value, so that none is refused only when it is first used.

@@ -16,16 +16,17 @@ use super::{
     problem::ProblemBody,
 };
 use crate::{
-    environment::{Settings, is_name},
+    environment::{Rules, Settings, is_name},
     store::{Change, Environment, Guard, Lane},
-    vault::{FingerprintKey, column},
+    vault::FingerprintKey,
 };
 
 /// A Tribe organisation.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "id": "default", "organization_id": "0d2c6f4e-5f0b-4f3a-9f0e-7f1a2b3c4d5e", "configured": true,
-    "polled_at": "2026-11-24T10:10:00Z", "swept_at": "2026-11-24T02:00:00Z", "throttled_until": null
+    "polled_at": "2026-11-24T10:10:00Z", "swept_at": "2026-11-24T02:00:00Z", "throttled_until": null,
+    "rules": {}
 }))]
 pub struct EnvironmentView {
     /// Its short name.
@@ -44,10 +45,12 @@ pub struct EnvironmentView {
     /// Until when Tribe asks to wait; null when it does not.
     #[schema(required)]
     throttled_until: Option<String>,
+    /// Its own rules; empty where everything is as configured.
+    rules: Rules,
 }
 
 impl EnvironmentView {
-    fn of(environment: Environment, now_ms: i64) -> EnvironmentView {
+    fn of(environment: Environment, rules: Rules, now_ms: i64) -> EnvironmentView {
         let since = |ms: i64| Some(ms).filter(|ms| *ms > 0).map(time);
         let throttled_ms = environment.throttled_until_ms;
         EnvironmentView {
@@ -57,6 +60,7 @@ impl EnvironmentView {
             polled_at: since(environment.polled_ms),
             swept_at: since(environment.swept_ms),
             throttled_until: Some(throttled_ms).filter(|ms| *ms > now_ms).map(time),
+            rules,
         }
     }
 }
@@ -72,11 +76,12 @@ pub async fn list(
 ) -> Result<Json<List<EnvironmentView>>, Problem> {
     let environments = api.store.environments().await?;
     let now_ms = api.clock.now_ms();
-    let items = environments.into_iter();
+    let items = environments.into_iter().map(|environment| {
+        let rules = Rules::open(&api.vault, &environment)?;
+        Ok(EnvironmentView::of(environment, rules, now_ms))
+    });
     Ok(Json(List {
-        items: items
-            .map(|environment| EnvironmentView::of(environment, now_ms))
-            .collect(),
+        items: items.collect::<Result<_, Problem>>()?,
         next_cursor: None,
     }))
 }
@@ -94,6 +99,9 @@ pub struct NewEnvironment {
     /// How to reach it: the keys of the configuration's section `tribe`. Kept sealed, shown to nobody.
     #[serde(deserialize_with = "from_object")]
     tribe: Settings,
+    /// Its own rules, where they differ from the configuration's section `sync`.
+    #[serde(default)]
+    rules: Rules,
 }
 
 /// Reads the settings from an object: the library would fill them from a list too, by their order.
@@ -122,15 +130,14 @@ pub async fn add(
         ));
     }
     wanted.tribe.check()?;
+    wanted.rules.check()?;
     let id = EnvironmentId(wanted.id);
     if api.store.environment(&id).await?.is_some() {
         return Err(Problem::conflict("an environment of this name exists"));
     }
     let now = api.clock.now_ms();
     let row = id.as_str();
-    let settings = api
-        .vault
-        .seal_json(column::ENVIRONMENT_SETTINGS, row, &wanted.tribe)?;
+    let settings = wanted.tribe.seal(&api.vault, row, wanted.rules.clone())?;
     let environment = Environment {
         organization: None,
         fingerprint_key: FingerprintKey::generate(api.random.as_ref()).seal(&api.vault, &id),
@@ -144,6 +151,6 @@ pub async fn add(
     let put = Change::PutEnvironment(environment.clone());
     api.store.commit(&Guard::None, vec![put]).await?;
     api.wake.lane(&Lane::Environment(id));
-    let view = EnvironmentView::of(environment, now);
+    let view = EnvironmentView::of(environment, wanted.rules, now);
     Ok((StatusCode::CREATED, Json(view)))
 }

@@ -55,7 +55,7 @@ impl Cards for Explain {
         };
         let fingerprints = land.key.bind(user.id, person);
         let lens = Lens {
-            policy: &engine.settings.policy,
+            policy: &land.policy,
             fingerprints: &fingerprints,
         };
         let pair = Pair {

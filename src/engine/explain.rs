@@ -70,7 +70,7 @@ impl Explainer for Explain {
             contact_exists: None,
             refused: &[],
             held: &held,
-            policy: &self.engine.settings.policy,
+            policy: &land.policy,
         });
         // A field that waits for a decision is not as it should be; any other note only informs.
         let waits = |field: Field| held.iter().any(|(held, _)| *held == field);

@@ -42,6 +42,7 @@ use tribelink_plan::{
 use crate::{
     activation::{Activation, tokens::Keeper},
     clock::Clock,
+    environment::Rules,
     graph::{Outlook, rich::BadKey},
     ports::Crms,
     random::Random,
@@ -76,7 +77,7 @@ pub struct Ports {
 /// What the administrator chose, as far as the engine needs it.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The planner's policy.
+    /// The planner's policy, where an environment has no rules of its own.
     pub policy: Policy,
     /// The installation's name in stamps; `None`: the organisation's id.
     pub instance: Option<String>,
@@ -157,6 +158,8 @@ pub(crate) struct Land {
     pub(crate) crm: Arc<dyn crate::tribe::Crm>,
     pub(crate) key: FingerprintKey,
     pub(crate) organization: OrganizationId,
+    /// What the planner is told here.
+    pub(crate) policy: Policy,
 }
 
 impl Engine {
@@ -206,6 +209,7 @@ impl Engine {
             .crm_of(&environment)
             .await?
             .ok_or(Error::NoLane)?;
+        let rules = Rules::open(&self.ports.vault, &environment)?;
         let key = FingerprintKey::open(
             &self.ports.vault,
             &environment.id,
@@ -230,6 +234,7 @@ impl Engine {
             crm,
             key,
             organization,
+            policy: rules.over(&self.settings.policy),
         })
     }
 }

@@ -415,6 +415,8 @@ async fn environments_are_added_once_with_sealed_settings() {
         json!({"id": "b", "tribe": {"client_id": "id"}}),
         json!({"id": "b", "tribe": {"client_id": "id", "client_secret": "s", "api_url": "http://x.nl"}}),
         json!({"id": "b", "tribe": {"client_id": "id", "client_secret": "s", "colour": "red"}}),
+        json!({"id": "b", "tribe": tribe, "rules": {"conflict": "me"}}),
+        json!({"id": "b", "tribe": tribe, "rules": {"fields": {"company": "to_tribe"}}}),
     ] {
         app.post("/api/v1/environments", wrong).await.is(400);
     }
@@ -430,6 +432,19 @@ async fn environments_are_added_once_with_sealed_settings() {
         .unwrap();
     let sealed = stored.settings.unwrap().0;
     assert!(!String::from_utf8_lossy(&sealed).contains("canary"));
+}
+
+#[tokio::test]
+async fn an_environments_own_rules_are_kept_and_shown() {
+    let app = TestApp::new().await;
+    let tribe = json!({"client_id": "id", "client_secret": "secret", "webhook_secrets": ["hush"]});
+    let rules = json!({"conflict": "hold", "match": "email_name", "fields": {"birth_date": "off"}});
+    let body = json!({"id": "acme", "tribe": tribe, "rules": rules});
+    let added = app.post("/api/v1/environments", body).await.is(201).json();
+    assert_eq!(added["rules"], rules);
+    let list = app.get("/api/v1/environments").await.is(200).json();
+    assert_eq!(list["items"][0]["rules"], rules);
+    assert_eq!(list["items"][1]["rules"], json!({}), "as configured");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 //! - `fields`: every mapped field both ways. `rules_*`: the rules of the design by number.
 //! - `calls`: how many calls an edit costs. `first_sync`: a thousand people.
 //! - `rich`: contacts that come with their notifications.
+//! - `environments`: several in one deployment.
 //! - `edge`: clients that keep connections to themselves.
 //! - `leaks`: the program itself, watched for what it must not tell; `leaks_postgres`: the
 //!   same over Postgres.
@@ -18,6 +19,7 @@
 
 mod calls;
 mod edge;
+mod environments;
 mod faults;
 mod fields;
 mod first_sync;

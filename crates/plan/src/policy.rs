@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::field::{Direction, Field};
 
 /// Who wins when both sides changed the same field differently (R6).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Conflict {
     /// Tribe's value.
     #[default]
@@ -17,7 +20,8 @@ pub enum Conflict {
 }
 
 /// What happens to a card that Outlook completed from another one (R16).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MergeGuard {
     /// Pass it on, marked.
     #[default]
@@ -29,7 +33,8 @@ pub enum MergeGuard {
 }
 
 /// What the first sync does with an unstamped contact of the same e-mail address and name (R13).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Match {
     /// Create a contact beside it.
     #[default]

@@ -120,7 +120,7 @@ impl Job<'_> {
             (LinkState::Linked, Some(main)) => {
                 let fingerprints = self.land.key.bind(user.id, row.person);
                 let lens = Lens {
-                    policy: &self.engine.settings.policy,
+                    policy: &self.land.policy,
                     fingerprints: &fingerprints,
                 };
                 let own = Some(self.land.organization);

@@ -27,7 +27,7 @@ const HOUR_MS: i64 = 3_600_000;
 impl Job<'_> {
     /// Whether the brake holds this pass; moves the user to `braked` when it does.
     pub(super) async fn is_braked(&mut self, cases: &[Case]) -> Result<bool, Error> {
-        let policy = &self.engine.settings.policy;
+        let policy = &self.land.policy;
         let store = &self.engine.ports.store;
         let now = self.engine.now();
         if self.lifted {
@@ -59,7 +59,7 @@ impl Job<'_> {
             recent,
             links: counts.linked + counts.sleeping,
         };
-        if !is_braked(load, &self.engine.settings.policy) {
+        if !is_braked(load, &self.land.policy) {
             return Ok(false);
         }
         self.brake(load).await?;
@@ -83,7 +83,7 @@ impl Job<'_> {
         }
         // Were every one of them to count, the line would not be crossed.
         let most = recent + linked.len() as u64;
-        if most <= u64::from(self.engine.settings.policy.brake_min) {
+        if most <= u64::from(self.land.policy.brake_min) {
             return Ok(0);
         }
         let looks: BTreeSet<PersonId> = cases

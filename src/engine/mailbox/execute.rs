@@ -133,7 +133,7 @@ impl Job<'_> {
                     let op = Op::Create(Box::new(NewContact {
                         properties: create.properties.clone(),
                         stamp: self.stamp(case.person),
-                        category: self.engine.settings.policy.category.clone(),
+                        category: self.land.policy.category.clone(),
                     }));
                     ops.push((index, op));
                 }

@@ -231,7 +231,7 @@ impl Job<'_> {
 
     /// Keeps what a look-up found; all but one of several are parked, never touched (R12).
     fn found_stamped(&self, case: &mut Case, found: Vec<Contact>) {
-        if self.engine.settings.policy.matching == Match::EmailName {
+        if self.land.policy.matching == Match::EmailName {
             case.matches = self.matches(case);
         }
         case.stamped = Some(found);
@@ -279,7 +279,7 @@ impl Job<'_> {
         // Whom the first sync finds in the mailbox already, only the listing tells (R13): a job that
         // goes on with one after a crash makes its own.
         let finds = self.user.state == UserState::FirstSync
-            && self.engine.settings.policy.matching == Match::EmailName;
+            && self.land.policy.matching == Match::EmailName;
         let pays = self.listing_pays(wanted.len()).await?;
         if self.listing.is_none() && (finds || pays) {
             return self.list().await;

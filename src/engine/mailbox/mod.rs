@@ -242,7 +242,7 @@ impl Job<'_> {
 
     pub(super) fn lens<'f>(&'f self, fingerprints: &'f LinkFingerprints) -> Lens<'f> {
         Lens {
-            policy: &self.engine.settings.policy,
+            policy: &self.land.policy,
             fingerprints,
         }
     }

@@ -96,7 +96,7 @@ impl Job<'_> {
             .as_ref()
             .map(|listing| listing.stamped(case.person))
             .unwrap_or_default();
-        if self.engine.settings.policy.matching == Match::EmailName {
+        if self.land.policy.matching == Match::EmailName {
             case.matches = self.matches(case);
         }
         let doubled: BTreeSet<_> = stamped.iter().map(|contact| contact.id.clone()).collect();
