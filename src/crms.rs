@@ -1,4 +1,7 @@
-//! The CRM client of each environment, made from its settings and kept.
+//! The CRM client of each environment, made from its settings and kept. `kept`: the tokens of one that was
+//! connected by authorization code.
+
+mod kept;
 
 use std::{
     collections::HashMap,
@@ -15,24 +18,24 @@ use secrecy::SecretString;
 use tribelink_plan::ids::EnvironmentId;
 use url::Url;
 
+use self::kept::Kept;
 use crate::{
     clock::Clock,
     config,
     environment::{Paths, Settings},
     ports::{CannotConnect, Crms},
     remote::{self, Circuit, Fence, Observer, Transport, http::HttpTransport, http::Origin},
-    sealed,
-    store::{self, Change, Environment, Guard, Sealed, Store},
+    store::{Environment, Sealed, Store},
     tribe::{
         Crm,
         client::{self, Client, ReadMode},
         names::{Names, Path, PersonSet},
         sign_in::{
             Application, AuthorizationCode, ClientCredentials, EmployeeSignIn, OneToken,
-            SaveTokens, TokenSource, Tokens,
+            TokenSource,
         },
     },
-    vault::{Vault, column},
+    vault::Vault,
 };
 
 /// Longest answer of Tribe that is read.
@@ -418,87 +421,6 @@ fn sets<'a>(list: impl Iterator<Item = &'a str>) -> Result<Vec<PersonSet>, BadNa
     .collect()
 }
 
-/// The tokens of an environment connected by authorization code, where they outlive the process.
-struct Kept {
-    environment: EnvironmentId,
-    store: Arc<dyn Store>,
-    vault: Arc<Vault>,
-    clock: Arc<dyn Clock>,
-}
-
-impl Kept {
-    fn row(&self) -> String {
-        sealed::environment_row(&self.environment)
-    }
-
-    /// Keeps a pair: one that followed from the former pair, or that of a new sign-in.
-    async fn put(&self, tokens: &Tokens, signed_in: bool) -> Result<(), remote::Error> {
-        let former = self
-            .store
-            .environment_tokens(&self.environment)
-            .await
-            .map_err(passing)?;
-        let expected = former.as_ref().map_or(0, |tokens| tokens.generation);
-        let former = former.filter(|_| !signed_in);
-        let consented_ms = former
-            .as_ref()
-            .map_or_else(|| self.clock.now_ms(), |tokens| tokens.consented_ms);
-        let row = self.row();
-        let seal = |column, text: &SecretString| self.vault.seal_text(column, &row, text);
-        let refresh = match (&tokens.refresh, former) {
-            (Some(refresh), _) => seal(column::REFRESH_TOKEN, refresh),
-            (None, Some(former)) => former.refresh,
-            (None, None) => {
-                return Err(remote::Error::Application(
-                    "Tribe returned no refresh token; add `offline` to tribe.scope".to_owned(),
-                ));
-            }
-        };
-        let put = Change::PutEnvironmentTokens {
-            environment: self.environment.clone(),
-            tokens: store::Tokens {
-                refresh,
-                access: seal(column::ACCESS_TOKEN, &tokens.access),
-                expires_ms: tokens.expires_ms,
-                generation: expected,
-                consented_ms,
-            },
-            expected,
-        };
-        self.store
-            .commit(&Guard::None, vec![put])
-            .await
-            .map_err(passing)
-    }
-}
-
 fn passing(error: impl std::fmt::Display) -> remote::Error {
     remote::Error::Transient(error.to_string())
-}
-
-#[async_trait]
-impl SaveTokens for Kept {
-    async fn load(&self) -> Result<Option<Tokens>, remote::Error> {
-        let kept = self
-            .store
-            .environment_tokens(&self.environment)
-            .await
-            .map_err(passing)?;
-        let Some(kept) = kept else { return Ok(None) };
-        let row = self.row();
-        let open = |column, sealed| {
-            self.vault
-                .open_text(column, &row, sealed)
-                .map_err(|error| remote::Error::Application(error.to_string()))
-        };
-        Ok(Some(Tokens {
-            access: open(column::ACCESS_TOKEN, &kept.access)?,
-            refresh: Some(open(column::REFRESH_TOKEN, &kept.refresh)?),
-            expires_ms: kept.expires_ms,
-        }))
-    }
-
-    async fn save(&self, tokens: &Tokens) -> Result<(), remote::Error> {
-        self.put(tokens, false).await
-    }
 }

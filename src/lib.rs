@@ -4,7 +4,7 @@
 //! - [`app`]: everything wired together; start here. [`crms`]: the CRM client of each environment.
 //! - [`api`]: HTTP, over [`intake`]: hints from outside, and [`activation`]: the life of a user.
 //!   [`ports`]: between the rooms.
-//! - [`engine`]: hints in, writes out.
+//! - [`engine`]: hints in, writes out. [`rich`]: contacts that come with their notification.
 //! - [`config`]: what the administrator chose.
 //! - [`remote`], [`tribe`], [`graph`]: ports and clients of both remotes.
 //! - [`store`]: what must outlive the process.
