@@ -36,7 +36,7 @@ pub use service::{
     Worker,
 };
 pub use sources::{DEFAULTS, Sources};
-pub use sync::SyncSettings;
+pub use sync::{MOST_BRAKE_MIN, MOST_BRAKE_PERCENT, SyncSettings, is_region};
 pub use value::{Network, is_loopback};
 
 use reader::Reader;

@@ -9,6 +9,11 @@ use tribelink_plan::{
 
 use super::{reader::Reader, sources::Raw, value};
 
+/// The highest `sync.brake_percent` and `sync.brake_min`.
+pub const MOST_BRAKE_PERCENT: u32 = 100;
+/// See [`MOST_BRAKE_PERCENT`].
+pub const MOST_BRAKE_MIN: u32 = 1_000_000;
+
 /// Section `sync`.
 #[derive(Clone, Debug)]
 pub struct SyncSettings {
@@ -57,8 +62,8 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
     let merge_guard = reader.need("sync.merge_guard", value::choice(GUARDS));
     let respect_deletes = reader.need("sync.respect_deletes", value::boolean);
     let matching = reader.need("sync.match", value::choice(MATCHES));
-    let brake_percent = reader.need("sync.brake_percent", value::number(0, 100));
-    let brake_min = reader.need("sync.brake_min", value::number(0, 1_000_000));
+    let brake_percent = reader.need("sync.brake_percent", value::number(0, MOST_BRAKE_PERCENT));
+    let brake_min = reader.need("sync.brake_min", value::number(0, MOST_BRAKE_MIN));
     let phone_region = reader.need("sync.phone_region", region);
     let max_length = reader.need("sync.max_length", value::number(1, 32_767));
     let settle = reader.need("sync.settle", value::duration);
@@ -121,10 +126,14 @@ fn narrowed(field: Field, raw: &Raw) -> Result<Direction, String> {
     ))
 }
 
+/// Whether a text has the form of a region.
+pub fn is_region(text: &str) -> bool {
+    text.len() == 2 && text.chars().all(|c| c.is_ascii_uppercase())
+}
+
 fn region(raw: &Raw) -> Result<String, String> {
     let text = value::text(raw)?;
-    let known = text.len() == 2 && text.chars().all(|c| c.is_ascii_uppercase());
-    if known {
+    if is_region(&text) {
         Ok(text)
     } else {
         Err(format!("is {text:?}, no region such as NL or BE"))

@@ -10,6 +10,7 @@ use tribelink_plan::{
 use utoipa::ToSchema;
 
 use super::Refused;
+use crate::config::{MOST_BRAKE_MIN, MOST_BRAKE_PERCENT, is_region};
 
 /// The keys of the configuration's section `sync` that an environment has its own values of. What is unset is
 /// as configured.
@@ -62,19 +63,14 @@ impl Rules {
     /// The first key whose value cannot be used.
     pub fn check(&self) -> Result<(), Refused> {
         let refuse = |key, takes| Err(Refused { key, takes });
-        if self.brake_percent.is_some_and(|percent| percent > 100) {
+        let over = |value: Option<u32>, most| value.is_some_and(|value| value > most);
+        if over(self.brake_percent, MOST_BRAKE_PERCENT) {
             return refuse("rules.brake_percent", "must be 100 at most");
         }
-        if self.brake_min.is_some_and(|least| least > 1_000_000) {
+        if over(self.brake_min, MOST_BRAKE_MIN) {
             return refuse("rules.brake_min", "must be 1000000 at most");
         }
-        let is_region =
-            |text: &str| text.len() == 2 && text.chars().all(|c| c.is_ascii_uppercase());
-        if self
-            .phone_region
-            .as_deref()
-            .is_some_and(|text| !is_region(text))
-        {
+        if !self.phone_region.as_deref().is_none_or(is_region) {
             return refuse("rules.phone_region", "must be a region such as NL or BE");
         }
         let widens = |(field, way): (&Field, &Direction)| !way.within(field.widest());
