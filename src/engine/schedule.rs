@@ -329,3 +329,35 @@ fn report(lane: &Lane, error: &Error) {
         _ => tracing::warn!(lane = kind, id, "{error}; trying again later"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tribelink_plan::ids::EnvironmentId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn mailbox(number: u128) -> Lane {
+        Lane::Mailbox(UserId(Uuid::from_u128(number)))
+    }
+
+    #[test]
+    fn mailboxes_take_turns_and_environments_take_no_mailboxs_place() {
+        let environment = Lane::Environment(EnvironmentId::from("default"));
+        let scheduler = Scheduler::default();
+        for lane in [&mailbox(2), &mailbox(1), &environment] {
+            scheduler.lane(lane);
+        }
+        let next = || scheduler.state().next(0, 1);
+        assert_eq!([next(), next()], [Some(environment), Some(mailbox(2))]);
+        assert_eq!(next(), None, "there is one place");
+        assert!(scheduler.is_crowded());
+        // The busy one is woken again, and lines up behind the one that waits.
+        scheduler.lane(&mailbox(2));
+        scheduler.finish(&mailbox(2), &Ok(()), 0);
+        assert_eq!([next(), next()], [Some(mailbox(1)), None]);
+        scheduler.finish(&mailbox(1), &Ok(()), 0);
+        assert_eq!(next(), Some(mailbox(2)));
+        assert!(!scheduler.is_crowded());
+    }
+}

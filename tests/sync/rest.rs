@@ -335,3 +335,40 @@ async fn what_was_written_before_a_graceful_end_is_recorded() {
         assert_eq!(lines.count(), 1, "{audit:#?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_remote_that_is_away_is_asked_by_few_until_it_is_back() {
+    let world = World::start(Setup::default()).await;
+    let mailbox = world.mailbox(0);
+    let card = world.somebody(&mailbox, 1).await;
+    let user = world.live(&mailbox).await;
+    let path = format!("/people/{}/cards?user={user}", card.person);
+    for (side, place) in [("graph", "/v1.0/"), ("tribe", "/v1/odata/")] {
+        world.clear_calls();
+        world
+            .fault(json!({"match": {"path": place}, "then": {"status": 503}}))
+            .await;
+        for _ in 0..40 {
+            let (status, _) = world.try_api(Method::GET, &path, None).await;
+            assert!(!status.is_success(), "{side}: {status}");
+        }
+        let calls = world.calls();
+        let refused = calls
+            .iter()
+            .filter(|call| call.side == side && call.status == Some(503));
+        // Ten in a row open the circuit; an attempt or two may have followed.
+        let refused = refused.count();
+        assert!(
+            (10..20).contains(&refused),
+            "{side}: {refused} of 40 were sent"
+        );
+        world.no_faults().await;
+        world.clock.advance(Duration::from_secs(31));
+        world
+            .eventually("it is asked again", async || {
+                let (status, _) = world.try_api(Method::GET, &path, None).await;
+                status.is_success().then_some(())
+            })
+            .await;
+    }
+}

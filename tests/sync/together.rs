@@ -3,6 +3,11 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use tribelink::{
+    clock::Clock as _,
+    store::{NewHint, ReadId, Source, Target},
+};
+use tribelink_plan::ids::EnvironmentId;
 
 use crate::{
     hands::text,
@@ -168,4 +173,53 @@ async fn a_database_that_is_away_turns_ready_red_and_heals_by_itself() {
         .shows(&mailbox, &id, "givenName", json!("Berta"))
         .await;
     assert_eq!(world.contacts(&mailbox).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hint_that_another_replicas_reading_led_to_is_not_answered_by_an_older_card() {
+    let world = World::start(Setup::with(&[("sync.poll_interval", "1h")])).await;
+    let mailbox = world.mailbox(0);
+    let card = world.somebody(&mailbox, 1).await;
+    let other = world.somebody(&mailbox, 2).await;
+    let user = world.live(&mailbox).await;
+    let id = text(&world.contact(&mailbox, "Jansen 1").await.unwrap(), "id");
+    // This replica reads the person, and remembers the card for some seconds.
+    world
+        .edit_tribe(&card.person, json!({"FirstName": "Berta"}))
+        .await;
+    world
+        .shows(&mailbox, &id, "givenName", json!("Berta"))
+        .await;
+    // The next edit is told to another one, which reads it and leaves its hint.
+    world
+        .fault(json!({"hints": {"source": "tribe", "drop": true}}))
+        .await;
+    world
+        .edit_tribe(&card.person, json!({"FirstName": "Carla"}))
+        .await;
+    world.no_faults().await;
+    let now_ms = world.clock.now_ms();
+    let hint = NewHint {
+        environment: EnvironmentId::from("default"),
+        user: Some(user.parse().unwrap()),
+        target: Target::Person {
+            id: card.person.parse().unwrap(),
+            read: Some(ReadId {
+                process: 1,
+                number: 1,
+            }),
+        },
+        source: Source::Webhook,
+        received_ms: now_ms,
+        not_before_ms: now_ms,
+        attempts: 0,
+    };
+    world.store.add_hints(vec![hint]).await.unwrap();
+    // Whatever wakes the mailbox.
+    world
+        .edit_tribe(&other.person, json!({"FirstName": "Dirk"}))
+        .await;
+    world
+        .shows(&mailbox, &id, "givenName", json!("Carla"))
+        .await;
 }

@@ -115,8 +115,10 @@ pub(super) async fn run(
         job.step_allowed()?;
         let now = engine.now();
         let waiting = store.hints(&held.lease().lane, now, HINTS).await?;
-        // What the job itself knows of the user will do to see that nothing is left to do.
-        if round > 0 && (!waiting.is_empty() || job.user.chores_due_ms <= now) {
+        // What the job itself knows of the user will do to see that nothing is left to do; a first sync
+        // then moves it on, from what it is now.
+        let ends = waiting.is_empty() && job.user.chores_due_ms > now;
+        if round > 0 && (!ends || job.user.state == UserState::FirstSync) {
             job.user = store.user(id).await?.ok_or(Error::NoLane)?;
         }
         if !job.user.state.works() {
