@@ -310,6 +310,13 @@ impl Clients {
         }
     }
 
+    /// The client that is there already, if it was made from these settings.
+    fn made_of(&self, row: &Environment) -> Option<Arc<dyn Crm>> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let (settings, crm) = made.get(&row.id)?;
+        (*settings == row.settings).then(|| Arc::clone(crm))
+    }
+
     fn transport_to(&self, origins: &[&Url]) -> Result<Arc<dyn Transport>, remote::Error> {
         if let Some(transport) = &self.transport {
             return Ok(Arc::clone(transport));
@@ -352,17 +359,17 @@ impl Crms for Clients {
     }
 
     async fn crm_of(&self, row: &Environment) -> Result<Option<Arc<dyn Crm>>, remote::Error> {
-        {
-            let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((settings, crm)) = made.get(&row.id)
-                && *settings == row.settings
-            {
-                return Ok(Some(Arc::clone(crm)));
+        let crm = match self.made_of(row) {
+            Some(crm) => crm,
+            None => {
+                let crm = self.make(&row.id, self.recipe(row)?)?;
+                let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+                made.insert(row.id.clone(), (row.settings.clone(), Arc::clone(&crm)));
+                crm
             }
-        }
-        let crm = self.make(&row.id, self.recipe(row)?)?;
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.insert(row.id.clone(), (row.settings.clone(), Arc::clone(&crm)));
+        };
+        // Another replica may have been told to wait.
+        crm.rest_until(row.throttled_until_ms);
         Ok(Some(crm))
     }
 

@@ -162,6 +162,18 @@ pub(crate) struct Land {
     pub(crate) policy: Policy,
 }
 
+impl Land {
+    /// What is to be kept of a rest that Tribe asked this process for, so that the other replicas
+    /// observe it too; `None`: they can know of it already.
+    pub(crate) fn rest(&self) -> Option<store::Change> {
+        let until_ms = self.crm.rests_until_ms();
+        (until_ms > self.environment.throttled_until_ms).then(|| store::Change::RestEnvironment {
+            id: self.environment.id.clone(),
+            until_ms,
+        })
+    }
+}
+
 impl Engine {
     /// An engine; nothing runs before [`Engine::run`]. The scheduler is made first, since whatever
     /// receives hints needs it to wake the engine.

@@ -48,8 +48,13 @@ pub enum Change {
         chores_due_ms: i64,
         /// When the last sweep ended.
         swept_ms: i64,
-        /// No call before.
-        throttled_until_ms: i64,
+    },
+    /// No call of this environment's API before; of two such times the later one holds.
+    RestEnvironment {
+        /// Which.
+        id: EnvironmentId,
+        /// Until when.
+        until_ms: i64,
     },
     /// Puts a webhook; key: environment and id.
     PutWebhook(Webhook),

@@ -84,7 +84,7 @@ pub struct Client {
 }
 
 /// The rest that Tribe asked for with `Retry-After`; it holds for everybody who calls the
-/// environment from this process.
+/// environment: from this process at once, from another as soon as that reads the environment.
 #[derive(Clone, Copy, Default)]
 struct Rest {
     told_ms: i64,
@@ -266,11 +266,24 @@ impl Client {
     }
 
     fn rest_for(&self, after: Duration) {
-        let told_ms = self.clock.now_ms();
         let after_ms = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+        self.rest_until(self.clock.now_ms().saturating_add(after_ms));
+    }
+
+    /// No call before then, whoever was told so.
+    pub fn rest_until(&self, until_ms: i64) {
+        let told_ms = self.clock.now_ms();
         let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        let until_ms = rest.until_ms.max(told_ms.saturating_add(after_ms));
-        *rest = Rest { told_ms, until_ms };
+        if until_ms > told_ms {
+            let until_ms = rest.until_ms.max(until_ms);
+            *rest = Rest { told_ms, until_ms };
+        }
+    }
+
+    /// Until when no call is made; 0: no rest was asked for yet.
+    pub fn rests_until_ms(&self) -> i64 {
+        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        rest.until_ms
     }
 
     /// A list's rows. A set that does not exist is a matter of configuration, not of a record.

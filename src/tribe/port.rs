@@ -132,6 +132,16 @@ pub trait Crm: Send + Sync {
         let _ = calls;
     }
 
+    /// Until when no call may be made, as far as this process was told; 0: it was not.
+    fn rests_until_ms(&self) -> i64 {
+        0
+    }
+
+    /// Another process was told to make no call before then.
+    fn rest_until(&self, until_ms: i64) {
+        let _ = until_ms;
+    }
+
     /// People with all their person-type relationships, at most 100 for each request. One that is
     /// absent from the answer is unread, not deleted.
     async fn people(&self, ids: &[PersonId]) -> Result<Vec<Person>, Error>;

@@ -76,9 +76,39 @@ pub(crate) struct Fate {
 pub(crate) struct Process {
     dead: AtomicBool,
     frozen_until: Mutex<Option<Instant>>,
+    tribe_rest: Mutex<Rest>,
+}
+
+/// A rest that a remote asked for, by the clock that nobody moves.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Rest {
+    /// When it became known.
+    pub(crate) told: i64,
+    /// When it ends.
+    pub(crate) until: i64,
+}
+
+impl Rest {
+    /// This one or the one it becomes, whichever lasts longer.
+    pub(crate) fn lengthen(&mut self, told: i64, until: i64) {
+        if until > self.until {
+            *self = Rest { told, until };
+        }
+    }
 }
 
 impl Process {
+    /// This process learns that Tribe is to be left alone: told by Tribe, or by the store.
+    pub(crate) fn learn_tribes_rest(&self, told: i64, until: i64) {
+        let mut rest = self.tribe_rest.lock().expect("the rest");
+        rest.lengthen(told, until);
+    }
+
+    /// What it knows of Tribe's rest.
+    pub(crate) fn tribes_rest(&self) -> Rest {
+        *self.tribe_rest.lock().expect("the rest")
+    }
+
     /// Stands still until then: every call across a port waits.
     pub(crate) fn freeze(&self, until: Instant) {
         *self.frozen_until.lock().expect("the frost") = Some(until);

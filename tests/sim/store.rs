@@ -125,6 +125,16 @@ impl SimStore {
         Ok(lease)
     }
 
+    /// Whoever reads an environment knows from then on how long Tribe is to be left alone.
+    async fn seen_environment(&self, id: &EnvironmentId) -> Result<Option<Environment>, Error> {
+        let found = self.inner.environment(id).await?;
+        let rest_ms = found.as_ref().map_or(0, |found| found.throttled_until_ms);
+        let now = self.clock.elapsed_ms();
+        let left_ms = rest_ms - self.clock.now();
+        self.process.learn_tribes_rest(now, now + left_ms);
+        Ok(found)
+    }
+
     async fn judged_renewal(
         &self,
         lease: &Lease,
@@ -169,6 +179,10 @@ macro_rules! forward {
                 self.call(self.judged_renewal(lease, now_ms, lease_ms)).await
             }
 
+            async fn environment(&self, id: &EnvironmentId) -> Result<Option<Environment>, Error> {
+                self.call(self.seen_environment(id)).await
+            }
+
             async fn release(&self, lease: &Lease) -> Result<(), Error> {
                 self.call(self.judged_release(lease)).await
             }
@@ -195,7 +209,6 @@ forward! {
     fn backlog(environment: &EnvironmentId) -> (u64, Option<i64>);
     fn mailbox_backlog(user: UserId) -> (u64, Option<i64>);
     fn environments() -> Vec<Environment>;
-    fn environment(id: &EnvironmentId) -> Option<Environment>;
     fn webhooks(environment: &EnvironmentId) -> Vec<Webhook>;
     fn user(id: UserId) -> Option<User>;
     fn user_of(environment: &EnvironmentId, employee: EmployeeId) -> Option<User>;

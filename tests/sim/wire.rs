@@ -92,7 +92,7 @@ impl Transport for SimTransport {
         let is_write = request.method != http::Method::GET && !path.ends_with("/token");
         let told = String::from_utf8_lossy(&request.body).into_owned();
         let told = if is_write { told } else { String::new() };
-        let seen = self.watch.before(&request).await;
+        let seen = self.watch.before(&request, &self.process).await;
         let _flight = self.watch.takes_off(&seen, path.ends_with("/$batch"));
         let timeout = request.timeout;
         let query = request
@@ -154,7 +154,7 @@ impl Transport for SimTransport {
         }
         // Whoever stands still learns of it late.
         self.process.pass().await;
-        self.watch.after(seen, &answer);
+        self.watch.after(seen, &answer, &self.process);
         answer
     }
 }

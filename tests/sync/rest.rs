@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use tribelink::store::{Change, Guard, NewHint, Source, Target};
+use tribelink::{
+    clock::Clock as _,
+    store::{Change, Guard, NewHint, Source, Target},
+};
+use tribelink_plan::ids::EnvironmentId;
 use tribelink_sandbox::calls::Entry;
 
 use crate::{
@@ -158,6 +162,54 @@ async fn tribes_rest_binds_every_mailbox_of_the_environment() {
         .filter(|call| call.at_ms - tribe[at].at_ms < 2_000)
         .count();
     assert!(early <= 1, "{:#?}", world.lines());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tribes_rest_binds_a_process_that_was_not_told_of_it() {
+    let mut world = World::start(Setup {
+        users: 2,
+        ..Setup::default()
+    })
+    .await;
+    let mailboxes = [world.mailbox(0), world.mailbox(1)];
+    let mut all = Vec::new();
+    for (n, mailbox) in mailboxes.iter().enumerate() {
+        let card = world.somebody(mailbox, n).await;
+        world.live(mailbox).await;
+        let contact = world.contact(mailbox, &format!("Jansen {n}")).await;
+        all.push((card, text(&contact.unwrap(), "id")));
+    }
+    world.clear_calls();
+    world
+        .fault(json!({
+            "match": {"path": "/v1/odata/*"}, "then": {"status": 429, "retry_after": 3}, "count": 1,
+        }))
+        .await;
+    let edit = async |world: &World, n: usize| {
+        let change = json!({"givenName": "Berta"});
+        world.edit_outlook(&mailboxes[n], &all[n].1, change).await;
+    };
+    edit(&world, 0).await;
+    let environment = EnvironmentId::from("default");
+    world
+        .eventually("the rest is kept", async || {
+            let kept = world.store.environment(&environment).await.unwrap()?;
+            (kept.throttled_until_ms > world.clock.now_ms()).then_some(())
+        })
+        .await;
+    world.stop().await;
+    world.serve().await;
+    // The other mailbox was told nothing, nor was this process.
+    edit(&world, 1).await;
+    for (card, _) in &all {
+        let name = json!("Berta");
+        world.tribe_shows(&card.person, "FirstName", name).await;
+    }
+    let calls = world.calls();
+    let mut tribe = calls.iter().filter(|call| call.side == "tribe");
+    let told = tribe.find(|call| call.status == Some(429)).unwrap().at_ms;
+    let early = tribe.filter(|call| call.path.contains("odata") && call.at_ms - told < 3_000);
+    assert_eq!(early.count(), 0, "{:#?}", world.lines());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

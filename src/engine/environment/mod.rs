@@ -102,7 +102,6 @@ impl Job<'_> {
                 self.poll(environment.polled_ms).await?
             };
             environment.polled_ms = now;
-            environment.throttled_until_ms = 0;
             changes.push(self.next_chores(&environment));
             let certificates = self.engine.ports.rich.tidy().await?;
             let mut tidy = vec![Change::Tidy { now_ms: now }, certificates];
@@ -125,7 +124,6 @@ impl Job<'_> {
             polled_ms: environment.polled_ms,
             chores_due_ms: poll.min(sweep),
             swept_ms: environment.swept_ms,
-            throttled_until_ms: environment.throttled_until_ms,
         }
     }
 
@@ -148,14 +146,13 @@ impl Job<'_> {
         };
         let at = self.engine.now() + wait_ms;
         let environment = &self.land.environment;
-        let mut changes = Vec::new();
+        let mut changes: Vec<Change> = self.land.rest().into_iter().collect();
         if hints.is_empty() {
             changes.push(Change::SetEnvironmentChores {
                 id: environment.id.clone(),
                 polled_ms: environment.polled_ms,
                 chores_due_ms: at.max(self.engine.now() + 5_000),
                 swept_ms: environment.swept_ms,
-                throttled_until_ms: at,
             });
         } else {
             changes.push(Change::DelayHints {

@@ -149,6 +149,9 @@ pub(super) async fn run(
         } else {
             job.work(&waiting).await
         };
+        if let Some(rest) = job.land.rest() {
+            held.commit(vec![rest]).await?;
+        }
         match outcome {
             Ok(()) => {}
             Err(Error::Remote(error)) => return job.put_off(&waiting, &error).await,

@@ -43,13 +43,17 @@ impl State {
                 polled_ms,
                 chores_due_ms,
                 swept_ms,
-                throttled_until_ms,
             } => {
                 let found = self.environments.update(&id, |environment| {
                     environment.polled_ms = polled_ms;
                     environment.chores_due_ms = chores_due_ms;
                     environment.swept_ms = swept_ms;
-                    environment.throttled_until_ms = throttled_until_ms;
+                });
+                expect(found, "environment")?;
+            }
+            Change::RestEnvironment { id, until_ms } => {
+                let found = self.environments.update(&id, |environment| {
+                    environment.throttled_until_ms = until_ms.max(environment.throttled_until_ms);
                 });
                 expect(found, "environment")?;
             }

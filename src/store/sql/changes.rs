@@ -102,10 +102,12 @@ impl Writing<'_> {
                 polled_ms,
                 chores_due_ms,
                 swept_ms,
-                throttled_until_ms,
             } => {
-                let times = [*polled_ms, *chores_due_ms, *swept_ms, *throttled_until_ms];
+                let times = [*polled_ms, *chores_due_ms, *swept_ms];
                 environments::set_chores(self, id, times).await
+            }
+            Change::RestEnvironment { id, until_ms } => {
+                environments::rest(self, id, *until_ms).await
             }
             Change::PutWebhook(webhook) => environments::put_webhook(self, webhook).await,
             Change::DropWebhook { environment, id } => {

@@ -49,22 +49,34 @@ pub(in crate::store) async fn put(
     Ok(())
 }
 
-/// `times`: polled, chores due, swept, throttled until.
+/// `times`: polled, chores due, swept.
 pub(in crate::store) async fn set_chores(
     w: &mut Writing<'_>,
     id: &EnvironmentId,
-    times: [i64; 4],
+    times: [i64; 3],
 ) -> Result<(), Error> {
-    let [polled_ms, chores_due_ms, swept_ms, throttled_until_ms] = times;
+    let [polled_ms, chores_due_ms, swept_ms] = times;
     let sql = sqlx::query(
-        "UPDATE environments
-         SET polled_ms = $1, chores_due_ms = $2, swept_ms = $3, throttled_until_ms = $4
-         WHERE id = $5",
+        "UPDATE environments SET polled_ms = $1, chores_due_ms = $2, swept_ms = $3 WHERE id = $4",
     )
     .bind(polled_ms)
     .bind(chores_due_ms)
     .bind(swept_ms)
-    .bind(throttled_until_ms)
+    .bind(id.as_str());
+    w.must(sql, "environment").await
+}
+
+pub(in crate::store) async fn rest(
+    w: &mut Writing<'_>,
+    id: &EnvironmentId,
+    until_ms: i64,
+) -> Result<(), Error> {
+    let sql = sqlx::query(
+        "UPDATE environments SET throttled_until_ms =
+             CASE WHEN throttled_until_ms < $1 THEN $1 ELSE throttled_until_ms END
+         WHERE id = $2",
+    )
+    .bind(until_ms)
     .bind(id.as_str());
     w.must(sql, "environment").await
 }

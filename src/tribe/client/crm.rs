@@ -99,6 +99,14 @@ impl Crm for Client {
         Client::set_in_flight(self, calls);
     }
 
+    fn rests_until_ms(&self) -> i64 {
+        Client::rests_until_ms(self)
+    }
+
+    fn rest_until(&self, until_ms: i64) {
+        Client::rest_until(self, until_ms);
+    }
+
     async fn people(&self, ids: &[PersonId]) -> Result<Vec<Person>, Error> {
         let read = try_join_all(ids.chunks(IDS).map(|ids| self.some_people(ids)));
         Ok(read.await?.into_iter().flatten().collect())

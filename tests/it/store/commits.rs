@@ -173,7 +173,6 @@ pub(super) async fn refuse_unknown_owners(store: &Fixture) {
             polled_ms: 0,
             chores_due_ms: 0,
             swept_ms: 0,
-            throttled_until_ms: 0,
         },
     ];
     for change in of_environments {

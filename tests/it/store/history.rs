@@ -8,7 +8,7 @@ use tribelink_plan::{ids::FolderId, link::LinkState, rule::Rule};
 
 use super::sample::{self, contact_id, environment_id, person_id, user_id};
 
-const KINDS: u8 = 41;
+const KINDS: u8 = 42;
 
 /// A change in small numbers: its kind and three choices.
 pub(super) type Choice = (u8, u8, u8, u8);
@@ -134,7 +134,10 @@ pub(super) fn change((kind, a, b, c): Choice, ids: &Ids) -> Change {
             polled_ms: at_ms,
             chores_due_ms: if b == 0 { i64::MAX } else { at_ms },
             swept_ms: i64::from(b),
-            throttled_until_ms: 0,
+        },
+        40 => Change::RestEnvironment {
+            id: environment,
+            until_ms: at_ms,
         },
         6 => Change::PutWebhook(Webhook {
             created_ms: at_ms,
@@ -376,6 +379,7 @@ fn variant(change: &Change) -> u8 {
         Change::DropAudit { .. } => 41,
         Change::PutCertificate(_) => 42,
         Change::TidyCertificates { .. } => 43,
+        Change::RestEnvironment { .. } => 44,
     }
 }
 
@@ -390,5 +394,5 @@ fn the_generator_makes_every_change() {
         .flat_map(|kind| (0..30).map(move |c| (kind, 1, 1, c)))
         .map(|choice| variant(&change(choice, &ids)))
         .collect();
-    assert_eq!(made, (0..44).collect());
+    assert_eq!(made, (0..45).collect());
 }

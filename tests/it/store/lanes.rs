@@ -43,7 +43,6 @@ pub(super) async fn due_by_hint_chore_and_state_longest_due_first(store: &Fixtur
                 polled_ms: 0,
                 chores_due_ms: 20,
                 swept_ms: 0,
-                throttled_until_ms: 0,
             },
         ])
         .await;

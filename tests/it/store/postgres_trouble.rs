@@ -82,7 +82,6 @@ async fn a_real_deadlock_is_resolved() {
             polled_ms: 1,
             chores_due_ms: 2,
             swept_ms: 3,
-            throttled_until_ms: 4,
         },
         Change::SetProgress {
             id: user_id(1),

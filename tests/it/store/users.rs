@@ -26,13 +26,16 @@ pub(super) async fn environments_are_put_and_their_chores_set_apart(store: &Fixt
     assert_eq!(store.environment(&environment_id("c")).await.unwrap(), None);
 
     store
-        .put(vec![Change::SetEnvironmentChores {
-            id: environment_id("a"),
-            polled_ms: 11,
-            chores_due_ms: 12,
-            swept_ms: 13,
-            throttled_until_ms: 14,
-        }])
+        .put(vec![
+            Change::SetEnvironmentChores {
+                id: environment_id("a"),
+                polled_ms: 11,
+                chores_due_ms: 12,
+                swept_ms: 13,
+            },
+            rest("a", 14),
+            rest("a", 8),
+        ])
         .await;
     let expected = Environment {
         polled_ms: 11,
@@ -43,6 +46,15 @@ pub(super) async fn environments_are_put_and_their_chores_set_apart(store: &Fixt
     };
     let stored = store.environment(&environment_id("a")).await.unwrap();
     assert_eq!(stored, Some(expected));
+    let refused = store.apply(vec![rest("c", 1)]).await;
+    assert!(matches!(refused, Err(Error::Conflict("environment"))));
+}
+
+fn rest(id: &str, until_ms: i64) -> Change {
+    Change::RestEnvironment {
+        id: environment_id(id),
+        until_ms,
+    }
 }
 
 pub(super) async fn are_put_found_and_listed(store: &Fixture) {

@@ -17,7 +17,12 @@ use tribelink_plan::{
 };
 use tribelink_sandbox::{Shared, Source};
 
-use crate::{story::Story, time::SimClock, world};
+use crate::{
+    process::{Process, Rest},
+    story::Story,
+    time::SimClock,
+    world,
+};
 
 /// What may stand in a body that goes to a person or relationship of Tribe.
 const TRIBE_FIELDS: [&str; 9] = [
@@ -51,6 +56,9 @@ const GRAPH_FIELDS: [&str; 15] = [
     "id",
 ];
 
+/// Who calls Tribe.
+const CRM: &str = "crm";
+
 /// Looks at every request.
 pub(crate) struct Watch {
     story: Arc<Story>,
@@ -63,7 +71,8 @@ pub(crate) struct Watch {
 
 #[derive(Default)]
 struct Inner {
-    rests: BTreeMap<String, (i64, i64)>,
+    /// By mailbox. Tribe's is known to each process apart.
+    rests: BTreeMap<String, Rest>,
     tribe_writes: u64,
     graph_writes: u64,
     creates: u64,
@@ -169,7 +178,7 @@ impl Watch {
         self.inner().clock_moved = true;
     }
 
-    pub(crate) async fn before(&self, request: &Request) -> Seen {
+    pub(crate) async fn before(&self, request: &Request, by: &Process) -> Seen {
         let origin = request.url.origin().ascii_serialization();
         let bearer = request
             .headers
@@ -190,7 +199,7 @@ impl Watch {
             // A subscription is ended as a courtesy, and a sign-in asks whose mailbox it is, whatever
             // the mailbox was told.
             if request.method != Method::DELETE && path != "/v1.0/me" {
-                self.judge_rest(&who, &path);
+                self.judge_rest(&who, &path, by);
             }
             match source {
                 Source::Tribe => self.judge_tribe(request, &path),
@@ -221,7 +230,7 @@ impl Watch {
             *flying
         };
         // What Tribe takes at once is meant for each process, as long as they do not share it out.
-        let most = if seen.who == "crm" {
+        let most = if seen.who == CRM {
             5 * self.processes
         } else {
             4
@@ -236,7 +245,12 @@ impl Watch {
         }
     }
 
-    pub(crate) fn after(&self, seen: Seen, answer: &Result<Response, TransportError>) {
+    pub(crate) fn after(
+        &self,
+        seen: Seen,
+        answer: &Result<Response, TransportError>,
+        by: &Process,
+    ) {
         let Ok(answer) = answer else { return };
         let now = self.clock.elapsed_ms();
         let mut inner = self.inner();
@@ -267,9 +281,13 @@ impl Watch {
             .max();
         if let Some(seconds) = asked.max(asked_of_items) {
             let until = now + seconds * 1_000;
-            let rest = inner.rests.entry(seen.who).or_default();
-            if until > rest.1 {
-                *rest = (now, until);
+            match seen.who == CRM {
+                true => by.learn_tribes_rest(now, until),
+                false => inner
+                    .rests
+                    .entry(seen.who)
+                    .or_default()
+                    .lengthen(now, until),
             }
         }
         inner.heard.push(text);
@@ -301,12 +319,14 @@ impl Watch {
         }
     }
 
-    fn judge_rest(&self, who: &str, path: &str) {
+    fn judge_rest(&self, who: &str, path: &str, by: &Process) {
         let now = self.clock.elapsed_ms();
         let inner = self.inner();
-        let Some((told, until)) = inner.rests.get(who).copied() else {
-            return;
+        let rest = match who == CRM {
+            true => by.tribes_rest(),
+            false => inner.rests.get(who).copied().unwrap_or_default(),
         };
+        let Rest { told, until } = rest;
         // A call that begins in the same instant may have left before the answer was read.
         if now < until && now > told && !inner.clock_moved {
             drop(inner);
