@@ -261,6 +261,11 @@ fn judge(pair: Pair<'_>, field: Field, borrowed: &BTreeSet<Field>, draft: &mut D
     draft.merged.insert(field, tribe.clone());
     let verdict = if verdict_invents(pair, field, verdict) {
         Verdict::Follow
+    } else if is_between_typed_and_derived(pair, field, verdict) {
+        Verdict::ToOutlook {
+            rule: Rule::R2,
+            loses: false,
+        }
     } else {
         verdict
     };
@@ -416,6 +421,22 @@ fn verdict_invents(pair: Pair<'_>, field: Field, verdict: Verdict) -> bool {
         Rule::R3 => field == Field::Initials && derived_its_initials(pair),
         _ => false,
     }
+}
+
+/// Whether a conflict is none: as far as is known Tribe had no initials when both sides were last in
+/// step, so Outlook derived some; those that it derives anew when a name part changes are nobody's
+/// edit, and what was typed in Tribe meanwhile stands against nothing.
+fn is_between_typed_and_derived(pair: Pair<'_>, field: Field, verdict: Verdict) -> bool {
+    let is_conflict = match verdict {
+        Verdict::ToTribe { rule, .. } | Verdict::ToOutlook { rule, .. } => rule == Rule::R6,
+        Verdict::Hold => true,
+        _ => false,
+    };
+    is_conflict
+        && field == Field::Initials
+        && matches!(pair.link.base.get(field).tribe, Mark::Empty | Mark::Unknown)
+        && !pair.situation.decided.contains_key(&field)
+        && shows_derived_initials(pair)
 }
 
 /// Whether Tribe has no initials, and what Outlook shows is what it derives by itself.

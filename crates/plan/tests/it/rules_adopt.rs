@@ -226,6 +226,30 @@ fn r12a_never_sends_initials_that_outlook_derived() {
 }
 
 #[test]
+fn initials_typed_in_tribe_stand_in_no_conflict_with_those_that_outlook_derives() {
+    for conflict in [Conflict::Outlook, Conflict::Tribe, Conflict::Hold] {
+        let mut world = World::new(person(vec![relationship(10, Kind::Contact)]));
+        world.derives_initials = true;
+        world.policy.conflict = conflict;
+        world.tribe(Field::FirstName, "Jan");
+        world.run();
+        assert_eq!(world.seen().initials, value("J.B."));
+        world.pass_time();
+        world.run();
+        // A new given name brings new initials along, while somebody types some in Tribe.
+        world.contact().given_name = value("Piet");
+        world.contact().initials = value("P.B.");
+        world.tribe(Field::Initials, "P.J.");
+        let done = world.run();
+        assert_eq!(world.in_tribe(Field::FirstName), "Piet");
+        assert_eq!(world.in_tribe(Field::Initials), "P.J.", "{conflict:?}");
+        assert_eq!(world.seen().initials, value("P.J."));
+        assert_eq!(losses(&done), [], "nothing was typed against them");
+        world.assert_quiet();
+    }
+}
+
+#[test]
 fn r13_creates_beside_or_adopts_by_email_and_name() {
     let mut other = World::linked(Kind::Contact);
     other.contact().id = ContactId("theirs".into());
