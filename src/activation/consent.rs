@@ -263,7 +263,6 @@ impl Activation {
                 mailbox: address.map(seal),
                 started: user.started || step.to == UserState::FirstSync,
                 chores_due_ms: now,
-                throttled_until_ms: 0,
                 ..user.clone()
             })));
         }

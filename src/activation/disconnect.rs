@@ -121,6 +121,7 @@ impl Activation {
         if user.state != UserState::Disconnected {
             return Err(Error::Changed);
         }
+        let rested_ms = user.throttled_until_ms;
         let token = self.last_token(id).await?;
         let subscriptions = self.store.subscriptions_of(id).await?;
         let mut changes = vec![
@@ -151,7 +152,25 @@ impl Activation {
             now_ms: self.clock.now_ms(),
         };
         self.store.commit(&guard, changes).await?;
-        self.unsubscribe(token.as_ref(), &subscriptions).await;
+        let rest = self.unsubscribe(token.as_ref(), &subscriptions).await;
+        let Some(rest) = rest else { return Ok(()) };
+        // Whoever connects the user again before then must wait as well.
+        let now_ms = self.clock.now_ms();
+        let guard = Guard::Lease {
+            lease: lease.clone(),
+            now_ms,
+        };
+        let until_ms = now_ms.saturating_add(i64::try_from(rest.as_millis()).unwrap_or(i64::MAX));
+        let rests = Change::SetUserChores {
+            id,
+            chores_due_ms: i64::MAX,
+            delta_ms: 0,
+            proven_ms: None,
+            throttled_until_ms: until_ms.max(rested_ms),
+        };
+        if let Err(error) = self.store.commit(&guard, vec![rests]).await {
+            tracing::debug!(%error, "a rest was not kept; Graph asks for it again");
+        }
         Ok(())
     }
 
@@ -172,10 +191,13 @@ impl Activation {
         Ok(self.sign_in.refresh(&refresh).await.ok().map(|i| i.access))
     }
 
-    async fn unsubscribe(&self, token: Option<&SecretString>, subscriptions: &[Subscription]) {
-        let Some(token) = token else {
-            return;
-        };
+    /// Ends the subscriptions at Graph; answers with the rest that it asks for.
+    async fn unsubscribe(
+        &self,
+        token: Option<&SecretString>,
+        subscriptions: &[Subscription],
+    ) -> Option<Duration> {
+        let token = token?;
         let call = Call {
             token,
             timeout: UNSUBSCRIBE,
@@ -183,10 +205,12 @@ impl Activation {
         for subscription in subscriptions {
             match self.outlook.unsubscribe(&call, &subscription.id).await {
                 Ok(()) | Err(remote::Error::NotFound) => {}
+                Err(remote::Error::Throttled { after }) => return after,
                 // It ends by itself within a week, and its notices find no subscription here.
                 Err(error) => tracing::warn!(%error, "a subscription could not be ended at Graph"),
             }
         }
+        None
     }
 
     /// One line for all links of the user.
@@ -227,7 +251,8 @@ impl Activation {
     }
 }
 
-/// A disconnected user keeps who it is, and its pinned account unless everything is forgotten.
+/// A disconnected user keeps who it is, its pinned account unless everything is forgotten, and a rest
+/// that Graph asked for.
 fn blank(user: User, forget: bool) -> User {
     User {
         resume_state: UserState::Invited,
@@ -241,7 +266,6 @@ fn blank(user: User, forget: bool) -> User {
         delta_ms: 0,
         proven_ms: None,
         progress: None,
-        throttled_until_ms: 0,
         released: false,
         braked: None,
         ..user
