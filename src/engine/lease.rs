@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Engine, Error};
+use super::{Engine, Error, retry};
 use crate::{
     store::{Change, Guard, Lane, Lease},
     telemetry::meter,
@@ -130,6 +130,23 @@ impl Held {
         let tally = meter::Tally::of(&changes);
         self.engine.ports.store.commit(&guard, changes).await?;
         tally.count();
+        Ok(())
+    }
+
+    /// Applies changes under the lease, and tries again for as long as it lasts while the database is
+    /// away: for what would be done wrongly if the job began anew without it, as a call within a rest
+    /// that a remote asked for. The changes must bear being applied twice.
+    pub(crate) async fn insist(&self, changes: Vec<Change>) -> Result<(), Error> {
+        for attempts in 0.. {
+            match self.commit(changes.clone()).await {
+                Err(Error::Store(crate::store::Error::Unavailable(_))) if self.left_ms() > 0 => {
+                    let wait_ms = retry::backoff_ms(attempts, 0).min(5_000);
+                    let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
+                    self.engine.ports.clock.sleep(wait).await;
+                }
+                outcome => return outcome,
+            }
+        }
         Ok(())
     }
 

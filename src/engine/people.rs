@@ -106,6 +106,18 @@ impl SharedPeople {
         read
     }
 
+    /// A card that was asked for after `than_ms`.
+    pub fn later(
+        &self,
+        environment: &EnvironmentId,
+        person: PersonId,
+        than_ms: i64,
+    ) -> Option<Arc<Person>> {
+        let cards = self.cards.lock().unwrap_or_else(PoisonError::into_inner);
+        let card = cards.by_person.get(&(environment.clone(), person))?;
+        (card.at_ms > than_ms).then(|| Arc::clone(&card.person))
+    }
+
     /// A card that is still fresh and shows what the hints are about.
     pub fn get(
         &self,

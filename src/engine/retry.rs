@@ -1,8 +1,11 @@
 //! How long to wait before something is tried again, and when it is parked.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use crate::remote;
+use crate::{
+    remote,
+    store::{Change, Hint},
+};
 
 /// A person that failed this often is parked (with these waits: after about ten minutes).
 pub const ATTEMPTS: u32 = 10;
@@ -27,6 +30,39 @@ pub fn may_be_one_item(error: &remote::Error, attempts: u32) -> bool {
         remote::Error::Transient(_) | remote::Error::Unusable(_) => attempts >= ONE_BY_ONE,
         _ => false,
     }
+}
+
+/// An outage is nobody's fault: however long it lasts, it counts for no more attempts than these, and
+/// nobody is parked by it.
+const OUTAGE: u32 = ATTEMPTS - 3;
+
+/// How often a lane whose remote fails was tried, by all of its hints, those included that wait.
+pub fn attempts_of(hints: &[Hint]) -> u32 {
+    let attempts = hints.iter().map(|hint| hint.hint.attempts.min(OUTAGE));
+    attempts.max().unwrap_or_default()
+}
+
+/// Whether the hints of a lane wait as well, after its chores failed so. What is refused for good, such
+/// as a registration that lacks a right, does not stand in their way.
+pub fn concerns_hints(chores: bool, error: &remote::Error) -> bool {
+    !chores || error.is_passing()
+}
+
+/// A remote failed as a whole: all hints of a lane wait together, so that one attempt stands for all,
+/// however many come meanwhile. Those that wait longer for a reason of their own go on doing so.
+pub fn put_off(hints: &[Hint], until_ms: i64) -> Vec<Change> {
+    let mut ids: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
+    for hint in hints {
+        if hint.hint.not_before_ms <= until_ms {
+            ids.entry(hint.hint.attempts).or_default().push(hint.id);
+        }
+    }
+    let delay = |(attempts, ids): (u32, Vec<i64>)| Change::DelayHints {
+        ids,
+        not_before_ms: until_ms,
+        attempts: (attempts + 1).min(OUTAGE).max(attempts),
+    };
+    ids.into_iter().map(delay).collect()
 }
 
 /// What becomes of a hint whose work failed.
@@ -79,7 +115,10 @@ pub fn wait_ms(after: Duration, attempts: u32, chance: u8) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use tribelink_plan::ids::EnvironmentId;
+
     use super::*;
+    use crate::store::{NewHint, Source, Target};
 
     #[test]
     fn waits_double_up_to_five_minutes_with_jitter_of_a_quarter() {
@@ -121,6 +160,48 @@ mod tests {
         ] {
             assert!(!may_be_one_item(&error, 20), "{error}");
         }
+    }
+
+    fn hint(id: i64, attempts: u32, not_before_ms: i64) -> Hint {
+        let hint = NewHint {
+            environment: EnvironmentId::from("default"),
+            user: None,
+            target: Target::Resync,
+            source: Source::Sweep,
+            received_ms: 0,
+            not_before_ms,
+            attempts,
+        };
+        Hint { id, hint }
+    }
+
+    #[test]
+    fn hints_of_a_lane_whose_remote_fails_wait_together() {
+        let hints = [
+            hint(1, 0, 0),
+            hint(2, 6, 90),
+            hint(3, 9, 100),
+            hint(4, 0, 101),
+        ];
+        assert_eq!(attempts_of(&hints), OUTAGE);
+        let delay = |ids: &[i64], attempts| Change::DelayHints {
+            ids: ids.to_vec(),
+            not_before_ms: 100,
+            attempts,
+        };
+        // Nobody is parked by an outage, and what waits longer for a reason of its own does.
+        let expected = [delay(&[1], 1), delay(&[2], 7), delay(&[3], 9)];
+        assert_eq!(put_off(&hints, 100), expected);
+        assert_eq!(attempts_of(&[]), 0);
+    }
+
+    #[test]
+    fn chores_that_are_refused_for_good_do_not_hold_up_hints() {
+        let refused = remote::Error::Forbidden("webhooks".to_owned());
+        let away = remote::Error::Transient("503".to_owned());
+        assert!(!concerns_hints(true, &refused));
+        assert!(concerns_hints(true, &away));
+        assert!(concerns_hints(false, &refused));
     }
 
     #[test]

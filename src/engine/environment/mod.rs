@@ -22,7 +22,7 @@ use tribelink_plan::ids::EnvironmentId;
 use super::{Engine, Error, Land, lease::Held, millis, retry};
 use crate::{
     remote,
-    store::{Change, Environment, Hint},
+    store::{Change, Environment},
 };
 
 /// How many hints are worked on at once: as many as ten bulk reads take.
@@ -71,8 +71,7 @@ pub(super) async fn run(
             Ok(()) if chores => engine.scheduler.recovered(&held.lease().lane),
             Ok(()) => {}
             Err(Error::Remote(error)) => {
-                job.put_off(if chores { &[] } else { &waiting }, &error)
-                    .await?;
+                job.put_off(chores, &error).await?;
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -128,14 +127,18 @@ impl Job<'_> {
     }
 
     /// Tribe failed as a whole: the hints wait, and so do the chores.
-    async fn put_off(&self, hints: &[Hint], error: &remote::Error) -> Result<(), Error> {
+    async fn put_off(&self, chores: bool, error: &remote::Error) -> Result<(), Error> {
         tracing::warn!(environment = %self.land.environment.id, %error, "Tribe failed; going on later");
         let lane = &self.held.lease().lane;
-        let attempts = match hints.iter().map(|hint| hint.hint.attempts).max() {
-            Some(attempts) => attempts,
-            // Chores have no hint that counts for them.
-            None => self.engine.scheduler.setback(lane),
+        let hints = match retry::concerns_hints(chores, error) {
+            true => self.engine.ports.store.hints(lane, i64::MAX, HINTS).await?,
+            false => Vec::new(),
         };
+        let mut attempts = retry::attempts_of(&hints);
+        if chores {
+            // They have no hint that counts for them.
+            attempts = attempts.max(self.engine.scheduler.setback(lane));
+        }
         let mut chance = [0];
         self.engine.ports.random.fill(&mut chance);
         let wait_ms = match error {
@@ -147,20 +150,15 @@ impl Job<'_> {
         let at = self.engine.now() + wait_ms;
         let environment = &self.land.environment;
         let mut changes: Vec<Change> = self.land.rest().into_iter().collect();
-        if hints.is_empty() {
+        changes.extend(retry::put_off(&hints, at));
+        if chores {
             changes.push(Change::SetEnvironmentChores {
                 id: environment.id.clone(),
                 polled_ms: environment.polled_ms,
                 chores_due_ms: at.max(self.engine.now() + 5_000),
                 swept_ms: environment.swept_ms,
             });
-        } else {
-            changes.push(Change::DelayHints {
-                ids: hints.iter().map(|hint| hint.id).collect(),
-                not_before_ms: at,
-                attempts: attempts + 1,
-            });
         }
-        self.held.commit(changes).await
+        self.held.insist(changes).await
     }
 }

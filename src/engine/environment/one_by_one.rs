@@ -62,6 +62,11 @@ impl Job<'_> {
                 attempts: hint.hint.attempts + 1,
             }],
             Fate::Park(reason) => {
+                // With few hints a day without Tribe looks like a fault of each.
+                let is_away = error.is_passing() && self.land.crm.identity().await.is_err();
+                if is_away {
+                    return Err(Error::Remote(error.clone()));
+                }
                 let mut changes = self.parked(hint, &reason).await?;
                 changes.push(Change::DropHints(vec![hint.id]));
                 changes

@@ -83,6 +83,8 @@ pub(super) struct Case {
     pub(super) look_at_outlook: bool,
     /// A notification or a delta said that the contact went.
     pub(super) told_gone: bool,
+    /// A notification or a delta led here: a listing of this job may be older than what it is about.
+    pub(super) told_changed: bool,
     /// What the newest notification brought along, sealed.
     pub(super) content: Option<Content>,
     pub(super) row: Option<LinkRow>,
@@ -98,6 +100,8 @@ pub(super) struct Case {
     pub(super) wishes: BTreeMap<Field, Result<Wish, Spared>>,
     pub(super) spared: BTreeMap<Field, Spared>,
     pub(super) tribe: Tribe,
+    /// When Tribe's side was asked for.
+    pub(super) tribe_ms: i64,
     pub(super) outlook: Outlook,
     pub(super) stamped: Option<Vec<Contact>>,
     pub(super) same_address: Option<Vec<Contact>>,
@@ -127,6 +131,7 @@ impl Case {
             behind: Behind::default(),
             look_at_outlook: false,
             told_gone: false,
+            told_changed: false,
             content: None,
             row: None,
             unrecorded: None,
@@ -138,6 +143,7 @@ impl Case {
             wishes: BTreeMap::new(),
             spared: BTreeMap::new(),
             tribe: Tribe::Unread,
+            tribe_ms: 0,
             outlook: Outlook::Unread,
             stamped: None,
             same_address: None,

@@ -92,8 +92,6 @@ impl Job<'_> {
             // A later row of the same contact wins.
             let mut seen: BTreeMap<ContactId, Option<Etag>> = page.changed.into_iter().collect();
             seen.extend(page.removed.into_iter().map(|id| (id, None)));
-            let hints = self.news(seen, first_round).await?;
-            crash::point("delta-read");
             let ended = matches!(page.link, DeltaLink::Delta(_));
             cursor.link = match page.link {
                 DeltaLink::Next(link) | DeltaLink::Delta(link) => link,
@@ -101,6 +99,8 @@ impl Job<'_> {
             if planted::is(Bug::CursorBeforeWork) {
                 self.held.commit(vec![self.put_cursor(&cursor)]).await?;
             }
+            let hints = self.news(seen, first_round).await?;
+            crash::point("delta-read");
             // The cursor moves only with its work.
             self.held
                 .commit(vec![Change::AddHints(hints), self.put_cursor(&cursor)])

@@ -49,6 +49,7 @@ impl Job<'_> {
             }
             return Ok(());
         }
+        self.yield_to_newer(cases);
         // Until Graph answers, nothing of what is planned for Outlook was done.
         for case in cases.iter_mut() {
             case.outcome.patch_failed = case.plan.as_ref().is_some_and(writes_outlook);

@@ -112,7 +112,7 @@ impl Job<'_> {
             }
             self.recover(case).await?;
             if let Some(id) = unseen_sleeper(case) {
-                match self.listed(&id) {
+                match self.listed(case, &id) {
                     Some(contact) => case.outlook = Outlook::Listed(Box::new(contact)),
                     None => return Ok(Some(Wanted::Contact(id))),
                 }
@@ -139,7 +139,7 @@ impl Job<'_> {
                 Some(Asked::Plan(plan)) => *plan,
             };
             match plan.next {
-                Next::Read(Wanted::Contact(id)) => match self.listed(&id) {
+                Next::Read(Wanted::Contact(id)) => match self.listed(case, &id) {
                     Some(contact) => case.outlook = Outlook::Listed(Box::new(contact)),
                     None if self.is_told(case, &id).await? => {}
                     None => return Ok(Some(Wanted::Contact(id))),
@@ -210,8 +210,8 @@ impl Job<'_> {
         listing.and_then(|listing| listing.contact(&contact.id)) == Some(contact)
     }
 
-    fn listed(&self, id: &ContactId) -> Option<Contact> {
-        let listing = self.listing.as_ref()?;
+    fn listed(&self, case: &Case, id: &ContactId) -> Option<Contact> {
+        let listing = self.listing.as_ref().filter(|_| !case.told_changed)?;
         let fresh = self.engine.now() - listing.at_ms <= listing::FRESH_MS;
         listing.contact(id).filter(|_| fresh).cloned()
     }
@@ -387,10 +387,13 @@ impl Job<'_> {
         }
         let is_it = |known: &Folder| known.id == *folder;
         let mut found = self.folders().await?.into_iter().find(is_it);
-        if found.is_none() {
+        if found.is_none() && !self.strange_folders.contains(folder) {
+            // The contact was read after whatever is known: the folder may have been made in between.
+            self.folders = None;
             found = self.walk_folders().await?.into_iter().find(is_it);
         }
         let Some(found) = found else {
+            self.strange_folders.insert(folder.clone());
             return Ok(false);
         };
         if !found.is_default {

@@ -28,13 +28,13 @@ mod shadow;
 mod told;
 mod undo;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use tribelink_plan::{
     contact::Stamp,
-    ids::{PersonId, UserId},
+    ids::{FolderId, PersonId, UserId},
     mapping::Lens,
     planted::{self, Bug},
 };
@@ -64,6 +64,8 @@ pub(super) struct Job<'a> {
     listing: Option<listing::Listing>,
     /// The folders that this job walked, and when.
     folders: Option<(i64, Vec<crate::graph::Folder>)>,
+    /// Folders that contacts were seen in and that are no contact folders.
+    strange_folders: BTreeSet<FolderId>,
 }
 
 /// Calls Graph with the user's token and a time limit under the lease's; on a 401 once more with a
@@ -110,6 +112,7 @@ pub(super) async fn run(
         lifted: false,
         listing: None,
         folders: None,
+        strange_folders: BTreeSet::new(),
     };
     for round in 0_u64.. {
         job.step_allowed()?;
@@ -150,7 +153,7 @@ pub(super) async fn run(
             job.work(&waiting).await
         };
         if let Some(rest) = job.land.rest() {
-            held.commit(vec![rest]).await?;
+            held.insist(vec![rest]).await?;
         }
         match outcome {
             Ok(()) => {}
@@ -278,11 +281,16 @@ impl Job<'_> {
     async fn put_off(&self, waiting: &[Hint], error: &remote::Error) -> Result<(), Error> {
         tracing::info!(user = %self.user.id, %error, "a remote failed; going on later");
         let lane = &self.held.lease().lane;
-        let attempts = match waiting.iter().map(|hint| hint.hint.attempts).max() {
-            Some(attempts) => attempts,
-            // Chores have no hint that counts for them.
-            None => self.engine.scheduler.setback(lane),
+        let chores = waiting.is_empty();
+        let hints = match retry::concerns_hints(chores, error) {
+            true => self.engine.ports.store.hints(lane, i64::MAX, HINTS).await?,
+            false => Vec::new(),
         };
+        let mut attempts = retry::attempts_of(&hints);
+        if chores {
+            // They have no hint that counts for them.
+            attempts = attempts.max(self.engine.scheduler.setback(lane));
+        }
         let wait_ms = match error {
             remote::Error::Throttled { .. } if planted::is(Bug::NoRest) => 0,
             remote::Error::Throttled { after: Some(after) } => {
@@ -292,19 +300,14 @@ impl Job<'_> {
         };
         let until = self.engine.now() + wait_ms;
         let rests = matches!(error, remote::Error::Throttled { .. }) && !planted::is(Bug::NoRest);
-        let mut changes = vec![Change::DelayHints {
-            ids: waiting.iter().map(|hint| hint.id).collect(),
-            not_before_ms: until,
-            // An outage is nobody's fault: however long it lasts, nobody is parked by it.
-            attempts: (attempts + 1).min(retry::ATTEMPTS - 3).max(attempts),
-        }];
-        if rests || waiting.is_empty() {
+        let mut changes = retry::put_off(&hints, until);
+        if rests || chores {
             changes.push(self.chores_change(
                 until.max(self.user.chores_due_ms),
                 if rests { until } else { 0 },
             ));
         }
-        self.held.commit(changes).await
+        self.held.insist(changes).await
     }
 
     async fn wait_until(&self, waiting: &[Hint], until: i64) -> Result<(), Error> {

@@ -225,6 +225,7 @@ fn add(cases: &mut BTreeMap<PersonId, Case>, person: PersonId, hint: &Hint, look
     case.look_at_outlook |= look || hint.hint.attempts > 0;
     // A contact that changed comes with its etag; one that went has none.
     case.told_gone |= matches!(hint.hint.target, Target::Contact { etag: None, .. });
+    case.told_changed |= matches!(hint.hint.source, Source::Notification | Source::Delta);
 }
 
 /// The people of a bunch of cases.
