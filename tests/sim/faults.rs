@@ -6,7 +6,11 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::{acts::Act, process::Strike, world::World};
+use crate::{
+    acts::Act,
+    process::{Commit, Strike},
+    world::World,
+};
 
 /// The one fault that the network makes rather than the sandbox.
 const ROWS_MISSING: &str = "rows-missing";
@@ -148,6 +152,7 @@ pub(crate) async fn disarm(world: &mut World) {
     *world.fate.rows_missing.lock().expect("the draw") = None;
     world.fate.remote.clear();
     world.fate.store.clear();
+    *world.fate.ambush.lock().expect("the ambush") = None;
     world.thaw();
 }
 
@@ -179,6 +184,12 @@ pub(crate) async fn strike(world: &mut World, act: Act, rng: &mut fastrand::Rng)
             world.tell(&format!(
                 "the service will die: {how:?} {place} call {count}"
             ));
+        }
+        Act::Ambush => {
+            let kind = Commit::ALL[rng.usize(0..Commit::ALL.len())];
+            let how = Strike::ALL[rng.usize(0..Strike::ALL.len())];
+            *world.fate.ambush.lock().expect("the ambush") = Some((kind, how));
+            world.tell(&format!("the next commit of {kind:?} meets {how:?}"));
         }
         Act::StoreFails => {
             let how = [Strike::Before, Strike::After][rng.usize(0..2)];

@@ -146,6 +146,10 @@ fn one(seed: u64) -> One {
 }
 
 impl Fleet {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how fast the simulation itself runs"
+    )]
     pub(crate) fn run(&self) -> Report {
         let (began, busy) = (Instant::now(), busy_seconds());
         let seeds: Vec<u64> = (self.from..self.from + self.count).collect();

@@ -49,6 +49,17 @@ pub(crate) struct Model {
     pub(crate) derived: BTreeSet<String>,
     /// People one of whose cards Outlook completed from another.
     pub(crate) borrowed: BTreeSet<String>,
+    /// How many edits there were when somebody changed jobs, the last of them for the former job; the
+    /// telephone of the new one; and the title that was typed for the former.
+    pub(crate) former_jobs: Vec<(usize, String, String)>,
+    /// Of whom the same value was typed on both sides, and when by the service's clock.
+    pub(crate) agreed: Vec<(String, i64)>,
+    /// People in one of whose contacts two addresses changed places.
+    pub(crate) swapped: BTreeSet<String>,
+    /// Edits, by number, that changed nothing: what was shown already counts as typed.
+    pub(crate) restated: BTreeSet<usize>,
+    /// People whose contact somebody exported and imported: it has no base.
+    pub(crate) reimported: BTreeSet<String>,
     /// Surnames of contacts that users made themselves.
     pub(crate) own: BTreeSet<String>,
     /// Users whose employee left, by number.
@@ -63,6 +74,8 @@ pub(crate) struct Model {
     pub(crate) vanished: bool,
     /// Somebody was disconnected with all its links forgotten: bases are gone.
     pub(crate) unbased: bool,
+    /// Conflicts wait for a person.
+    pub(crate) holds_conflicts: bool,
     counter: u32,
 }
 
@@ -73,6 +86,7 @@ impl Model {
             || !self.restless.is_empty()
             || !self.left.is_empty()
             || !self.deleted.is_empty()
+            || !self.moved.is_empty()
             || self.has_newcomers
     }
 

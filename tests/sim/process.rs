@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::{sync::Notify, time::Instant};
-use tribelink::store::Lane;
+use tribelink::store::{Change, Lane};
 
 /// What becomes of a call that is struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,50 @@ pub(crate) enum Strike {
     DieBefore,
     /// The process ends once it is done.
     DieAfter,
+}
+
+impl Strike {
+    pub(crate) const ALL: [Strike; 4] = [
+        Strike::Before,
+        Strike::After,
+        Strike::DieBefore,
+        Strike::DieAfter,
+    ];
+}
+
+/// A kind of commit, by what it moves on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Commit {
+    /// A delta's cursor.
+    Cursor,
+    /// A link.
+    Link,
+    /// New hints.
+    Hints,
+    /// What a poll has seen.
+    Poll,
+    /// Tokens.
+    Tokens,
+}
+
+impl Commit {
+    pub(crate) const ALL: [Commit; 5] = [
+        Commit::Cursor,
+        Commit::Link,
+        Commit::Hints,
+        Commit::Poll,
+        Commit::Tokens,
+    ];
+
+    fn moves(self, change: &Change) -> bool {
+        match self {
+            Commit::Cursor => matches!(change, Change::PutCursor { .. }),
+            Commit::Link => matches!(change, Change::PutLink(_)),
+            Commit::Hints => matches!(change, Change::AddHints(_)),
+            Commit::Poll => matches!(change, Change::SetEnvironmentChores { .. }),
+            Commit::Tokens => matches!(change, Change::PutTokens { .. }),
+        }
+    }
 }
 
 /// Calls across a port, numbered over all processes, and those that are to be struck.
@@ -63,12 +107,27 @@ impl Calls {
 pub(crate) struct Fate {
     pub(crate) remote: Calls,
     pub(crate) store: Calls,
+    /// What lies in wait for a commit of its kind.
+    pub(crate) ambush: Mutex<Option<(Commit, Strike)>>,
     /// A process has died; whoever lets time pass starts it again.
     pub(crate) death: Notify,
     /// From how many of 1,000 lists of people a row goes missing.
     pub(crate) rows_missing: Mutex<Option<(u32, fastrand::Rng)>>,
     /// Leases as they were given, apart from the store: fence and end.
     pub(crate) leases: Mutex<BTreeMap<Lane, (i64, i64)>>,
+}
+
+impl Fate {
+    /// Whether this commit runs into what lies in wait.
+    pub(crate) fn ambushed(&self, changes: &[Change]) -> Option<Strike> {
+        let mut ambush = self.ambush.lock().expect("the ambush");
+        let (kind, how) = (*ambush)?;
+        let meets = changes.iter().any(|change| kind.moves(change));
+        meets.then(|| {
+            *ambush = None;
+            how
+        })
+    }
 }
 
 /// One process.

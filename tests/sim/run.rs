@@ -8,7 +8,7 @@ use tribelink::store::UserState;
 
 use crate::{
     acts::{self, Sight},
-    check::calm,
+    check::{calm, coverage},
     faults,
     model::Model,
     process::Strike,
@@ -78,6 +78,7 @@ async fn one(script: &Script, strikes: &Strikes) -> Outcome {
             .await;
         model.learn(&choices["organizations"]);
     }
+    model.holds_conflicts = script.setup.says("sync.conflict") == Some("hold");
     let chance = &mut fastrand::Rng::with_seed(script.seed);
     for _ in 0..script.setup.own_contacts {
         acts::own_twin(&mut world, &mut model, chance).await;
@@ -134,7 +135,7 @@ async fn one(script: &Script, strikes: &Strikes) -> Outcome {
         model.vanished = false;
         wrong.extend(resync(&mut world, &model, script).await);
     }
-    calm::count_rules(&world, &model).await;
+    coverage::count_rules(&world, &model).await;
     wrong.extend(calm::doubles(&world, &model));
     wrong.extend(world.story.violations());
     wrong.sort();

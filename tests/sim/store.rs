@@ -28,8 +28,16 @@ pub(crate) struct SimStore {
 
 impl SimStore {
     async fn call<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.struck(None, work).await
+    }
+
+    async fn struck<T>(
+        &self,
+        ambush: Option<Strike>,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         self.process.pass().await;
-        let strike = self.fate.store.next();
+        let strike = self.fate.store.next().or(ambush);
         let lost = || Error::Unavailable("the database is gone".into());
         match strike {
             None => work.await,
@@ -157,7 +165,8 @@ macro_rules! forward {
         #[async_trait]
         impl Store for SimStore {
             async fn commit(&self, guard: &Guard, changes: Vec<Change>) -> Result<(), Error> {
-                self.call(self.judged_commit(guard, changes)).await
+                let ambush = self.fate.ambushed(&changes);
+                self.struck(ambush, self.judged_commit(guard, changes)).await
             }
 
             async fn claim(

@@ -93,7 +93,7 @@ impl Transport for SimTransport {
         let told = String::from_utf8_lossy(&request.body).into_owned();
         let told = if is_write { told } else { String::new() };
         let seen = self.watch.before(&request, &self.process).await;
-        let _flight = self.watch.takes_off(&seen, path.ends_with("/$batch"));
+        let flight = self.watch.takes_off(&seen, path.ends_with("/$batch"));
         let timeout = request.timeout;
         let query = request
             .url
@@ -126,6 +126,8 @@ impl Transport for SimTransport {
             Some((head.status, head.headers, body))
         });
         let outcome = tokio::time::timeout(timeout, work).await;
+        // It has landed, whether or not the caller stands still by then.
+        drop(flight);
         let answer = match outcome {
             Ok(Ok(Some((status, headers, body)))) => Ok(Response {
                 status,

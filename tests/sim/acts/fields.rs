@@ -156,8 +156,11 @@ impl Actor<'_> {
 
     /// The same value on both sides.
     pub(super) async fn agree(&mut self) -> Option<()> {
+        let at_ms = self.world.service_clock.now();
         let (_, person, slot, value) = self.edit_outlook(None).await?;
-        self.edit_tribe(Some((&person, slot)), Some(value)).await
+        self.edit_tribe(Some((&person, slot)), Some(value)).await?;
+        self.model.agreed.push((person, at_ms));
+        Some(())
     }
 
     /// A value and soon the one before it again.
@@ -260,6 +263,7 @@ impl Actor<'_> {
             .person(&person)
             .and_then(|one| one["BirthDate"].as_str());
         if let Some(date) = shown.and_then(|text| text.get(..10)) {
+            self.model.restated.insert(self.model.edits.len());
             self.note(Side::Tribe, &person, "birthday", date);
         }
         Some(())
@@ -286,6 +290,8 @@ impl Actor<'_> {
         self.world
             .control(Method::POST, "/graph/contacts", body)
             .await;
+        // Initials that Outlook derives for it are borrowed like the rest.
+        self.model.typed.insert("R.A.".to_owned());
         self.world
             .tell(&format!("Outlook({user}) completes the card of {person}"));
         let body = json!({"mailbox": mailbox, "contact": contact["id"]});
@@ -333,7 +339,9 @@ impl Actor<'_> {
             }
             2 => {
                 let mut addresses = list("emailAddresses");
-                if addresses.is_empty() || addresses.len() > 2 {
+                // Beside one that is no address it would not be an extra, but the slot's new value.
+                let is_usable = |one: &Value| one["address"].to_string().contains('@');
+                if !(1..3).contains(&addresses.len()) || !addresses.iter().all(is_usable) {
                     return None;
                 }
                 let value = format!("eigen{n}q@thuis.example");
@@ -372,6 +380,7 @@ impl Actor<'_> {
             return None;
         }
         list.swap(0, 1);
+        self.model.swapped.insert(person.clone());
         let first = list[0]["address"].as_str().unwrap_or_default().to_owned();
         let id = contact["id"].as_str().expect("an id").to_owned();
         self.note(Side::Outlook(user), &person, "emailAddresses", &first);

@@ -89,6 +89,7 @@ impl Actor<'_> {
         let (user, person, contact) = self.some_contact(&sight)?;
         self.world
             .tell(&format!("Outlook({user}) exports and imports {person}"));
+        self.model.reimported.insert(person.clone());
         let mailbox = self.world.users[user].address.clone();
         let body = json!({"mailbox": mailbox, "contact": contact["id"]});
         let fresh = self
@@ -239,6 +240,34 @@ impl Actor<'_> {
         self.make_contact(json!({"EmailAddress": address, "Person": {"ID": id}}))
             .await?;
         self.model.restless.insert(id, self.world.at());
+        Some(())
+    }
+
+    /// A user edits what belongs to the present job, and Tribe hears of another job that is like it in
+    /// that: the edit is of the former one.
+    pub(super) async fn change_jobs(&mut self) -> Option<()> {
+        let sight = Sight::of(self.world);
+        let (user, id, contact) = self.some_contact(&sight)?;
+        let employee = self.world.users[user].employee.clone();
+        let main = oracle::main_relationship(sight.person(&id)?, &employee)?;
+        let title = main["FunctionOnBusinessCard"].as_str()?;
+        if oracle::kind(main) == Some(oracle::Kind::Individual) || contact["jobTitle"] != *title {
+            return None;
+        }
+        let value = self.model.fresh("jobTitle");
+        self.set_outlook(user, &id, &contact, "jobTitle", &value)
+            .await;
+        let other = self.model.fresh("businessPhones");
+        let address = self.model.fresh("emailAddresses");
+        let edits = self.model.edits.len();
+        self.world.tell(&format!("Tribe {id} changes jobs"));
+        self.make_contact(json!({
+            "Person": {"ID": id}, "AccountManager": {"ID": employee},
+            "FunctionOnBusinessCard": title, "PhoneNumber": other, "EmailAddress": address,
+        }))
+        .await?;
+        self.model.restless.insert(id.clone(), self.world.at());
+        self.model.former_jobs.push((edits, other, value));
         Some(())
     }
 

@@ -60,6 +60,7 @@ acts! {
     RestoreContact "restore-contact" 20
     Reassign "reassign" 40
     NewRelationship "new-relationship" 20
+    ChangeJobs "change-jobs" 20
     RemoveRelationship "remove-relationship" 10
     NewPerson "new-person" 20
     DeletePerson "delete-person" 10
@@ -70,11 +71,12 @@ acts! {
     Disconnect "disconnect" 10
     Forget "forget" 10
     Rebuild "rebuild" 10
-    Decide "decide" 10
+    Decide "decide" 30
     Night "night" 10
     // From here on faults alone, which a quiet seed has none of.
     Crash "crash" 30
     DieAfter "die-after" 60
+    Ambush "ambush" 40
     Freeze "freeze" 20
     ClockJump "clock-jump" 20
     TokensEnd "tokens-end" 20
@@ -137,7 +139,8 @@ pub(crate) async fn perform(
     rng: &mut fastrand::Rng,
 ) {
     if act.is_fault() {
-        model.vanished |= act == Act::SubscriptionVanishes;
+        // Whatever is told of a removal may be lost on the way.
+        model.vanished |= matches!(act, Act::SubscriptionVanishes | Act::SubscriptionRemoved);
         return faults::strike(world, act, rng).await;
     }
     if act == Act::Night {
@@ -266,6 +269,7 @@ impl Actor<'_> {
             Act::RestoreContact => self.restore_contact().await,
             Act::Reassign => self.reassign().await,
             Act::NewRelationship => self.new_relationship().await,
+            Act::ChangeJobs => self.change_jobs().await,
             Act::RemoveRelationship => self.remove_relationship().await,
             Act::NewPerson => self.new_person().await,
             Act::DeletePerson => self.delete_person().await,

@@ -36,10 +36,17 @@ impl Actor<'_> {
         Some(())
     }
 
-    /// Held items, each one way or the other.
+    /// Held items, each one way or the other. Where none is held yet, somebody first edits the same
+    /// field on both sides.
     pub(super) async fn decide(&mut self) -> Option<()> {
+        let mut held = self.world.held().await;
+        if held.is_empty() && self.model.holds_conflicts {
+            self.collide(true).await?;
+            tokio::time::sleep(std::time::Duration::from_secs(20)).await;
+            held = self.world.held().await;
+        }
         let mut any = None;
-        for id in self.world.held().await {
+        for id in held {
             let way = if self.rng.bool() { "accept" } else { "reject" };
             let path = format!("/api/v1/held/{id}/{way}");
             let (status, _) = self.world.ask(Method::POST, &path, json!({})).await;

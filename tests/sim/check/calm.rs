@@ -1,11 +1,10 @@
-//! Liveness: what holds once edits and faults have stopped.
+//! Liveness: what holds once edits and faults have stopped. What people typed is judged in [`typed`].
 
-use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tribelink::store::UserState;
 use tribelink_plan::link::LinkState;
 
-use super::oracle;
+use super::{coverage, oracle, typed};
 use crate::{
     acts::{Sight, stamp_of},
     model::{Edit, Model, Side},
@@ -49,9 +48,7 @@ pub(crate) async fn judge(world: &World, model: &Model, script: &Script) -> Vec<
             judge_subscription(world, &sight, (n, user), &mut wrong).await;
         }
     }
-    judge_edits(world, model, &sight, &mut wrong).await;
-    judge_extras(world, model, &sight, &mut wrong);
-    judge_origin_of_values(world, model, &sight, &mut wrong);
+    typed::judge(world, model, script, &sight, &mut wrong).await;
     judge_parked(world, &mut wrong).await;
     wrong
 }
@@ -67,6 +64,7 @@ async fn judge_pair(
     let id = person["ID"].as_str().expect("an id");
     if script.setup.is_sweepless()
         && (model.restless.contains_key(id)
+            || model.moved.contains(id)
             || !model.known.contains(id)
             || model.deleted.contains_key(&(n, id.to_owned())))
     {
@@ -102,6 +100,9 @@ async fn judge_pair(
             .edits
             .iter()
             .filter(|edit| edit.side == Side::Tribe && edit.person == id && edit.at_ms > *deleted)
+            .filter(|edit| {
+                !is_narrowed(script, edit.slot) && !model.restated.contains(&edit.number)
+            })
             .find(|edit| !is_undone(model, edit) && shows_in(person, main, &edit.value));
         if script.setup.says("sync.respect_deletes").is_some() {
             return;
@@ -153,11 +154,20 @@ async fn judge_pair(
         if tribe.is_empty() && model.extras.iter().any(|(.., extra)| *extra == outlook) {
             continue;
         }
+        // So does the private one of two that changed places.
+        if slot == "emailAddresses" && tribe.is_empty() && model.swapped.contains(id) {
+            continue;
+        }
         if slot == "companyName" && model.renamed && script.setup.is_sweepless() {
             continue;
         }
-        // Where every base was forgotten nobody can tell whose initials they are, and Outlook derives some.
-        if slot == "initials" && tribe.is_empty() && model.unbased {
+        // Without a base nobody can tell whose initials they are, and Outlook derives some.
+        let unbased = slot == "initials"
+            && tribe.is_empty()
+            && (model.unbased
+                || model.reimported.contains(id)
+                || coverage::was_found_again(world, id).await);
+        if unbased {
             continue;
         }
         if stays(slot, &tribe) || does_not_fit(slot, &tribe, &outlook) || is_narrowed(script, slot)
@@ -241,7 +251,7 @@ pub(crate) async fn judge_soon(world: &World, model: &Model, script: &Script) ->
 }
 
 /// Whether the same field was typed once more later, on whichever side.
-fn is_undone(model: &Model, edit: &Edit) -> bool {
+pub(super) fn is_undone(model: &Model, edit: &Edit) -> bool {
     let later = model
         .edits
         .iter()
@@ -308,169 +318,6 @@ async fn judge_subscription(
     }
 }
 
-/// Every edit survives, was overwritten by a later one of the same field, or is in the audit.
-async fn judge_edits(world: &World, model: &Model, sight: &Sight, wrong: &mut Vec<String>) {
-    let audit = audit(world).await;
-    // A value that goes back to what it was before may never have been seen as changed.
-    let typed_anew = model
-        .edits
-        .iter()
-        .filter(|edit| !edit.value.is_empty() && edit.value.chars().any(|c| c.is_ascii_digit()));
-    for edit in typed_anew {
-        let Some(person) = sight.person(&edit.person) else {
-            continue;
-        };
-        // In an individual's contact some slots are the user's own and stay there.
-        let stands = |user: &Colleague| {
-            let found = sight.stamped(&user.object, &edit.person, "contacts");
-            found
-                .iter()
-                .any(|contact| contact.to_string().contains(&edit.value))
-        };
-        if is_undone(model, edit)
-            || person.to_string().contains(&edit.value)
-            || world.users.iter().any(stands)
-        {
-            continue;
-        }
-        let lost = audit.iter().any(|line| {
-            line["fields"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .any(|field| {
-                    field["lost"]
-                        .as_str()
-                        .is_some_and(|lost| lost.contains(&edit.value))
-                })
-        });
-        if lost {
-            world.story.count("edit lost by R6, in the audit");
-            continue;
-        }
-        if let Side::Outlook(n) = edit.side {
-            let user = &world.users[n];
-            let restless = model.restless.contains_key(&edit.person);
-            let eligible = oracle::main_relationship(person, &user.employee).is_some();
-            let deleted = model.deleted.contains_key(&(n, edit.person.clone()));
-            if restless || !eligible || deleted {
-                continue;
-            }
-        } else if model.restless.contains_key(&edit.person)
-            || model
-                .deleted
-                .keys()
-                .any(|(_, person)| *person == edit.person)
-        {
-            // Relationships of a merged or removed kind take their values with them.
-            continue;
-        }
-        // Whoever is forgotten is forgotten with the audit.
-        if model.unbased {
-            continue;
-        }
-        // A copy of the contact may have been edited, which counts for nothing.
-        if !model.copies.is_empty() && matches!(edit.side, Side::Outlook(_)) {
-            continue;
-        }
-        if !world.watch.heard(&edit.value) || world.watch.overwrote(&edit.value) {
-            world.story.count("edit overwritten between read and write");
-            continue;
-        }
-        wrong.push(format!(
-            "{}: {} = {:?}, typed at {} in {:?}, is lost",
-            edit.person, edit.slot, edit.value, edit.at_ms, edit.side
-        ));
-    }
-}
-
-/// Values outside the mapping stay.
-fn judge_extras(world: &World, model: &Model, sight: &Sight, wrong: &mut Vec<String>) {
-    for (n, contact, value) in &model.extras {
-        let object = &world.users[*n].object;
-        let found = sight
-            .contacts(object)
-            .iter()
-            .find(|one| one["id"] == **contact);
-        if let Some(found) = found
-            && !found.to_string().contains(value)
-        {
-            wrong.push(format!("user {n}: {value:?} is gone from a contact"));
-        }
-    }
-}
-
-/// Every final value was once typed by someone.
-fn judge_origin_of_values(world: &World, model: &Model, sight: &Sight, wrong: &mut Vec<String>) {
-    let mut judge = |place: &str, value: &Value| {
-        if let Some(text) = value.as_str()
-            && !text.is_empty()
-            && !model.typed.contains(text)
-            && !(place == "Outlook initials" && oracle::are_derived(text))
-        {
-            wrong.push(format!("{place} shows {text:?}, which nobody typed"));
-        }
-    };
-    const PERSON: [&str; 8] = [
-        "Initials",
-        "FirstName",
-        "MiddleName",
-        "LastName",
-        "BirthDate",
-        "EmailAddress",
-        "PhoneNumber",
-        "MobilePhoneNumber",
-    ];
-    for person in &sight.people {
-        let birth = person["BirthDate"]
-            .as_str()
-            .map(|text| text.chars().take(10).collect());
-        judge("Tribe BirthDate", &birth.map_or(Value::Null, Value::String));
-        let derived = person["ID"]
-            .as_str()
-            .is_some_and(|id| model.derived.contains(id));
-        let initials = person["Initials"].as_str().unwrap_or_default();
-        let may_derive = derived && oracle::are_derived(initials);
-        let skipped = ["BirthDate", if may_derive { "Initials" } else { "" }];
-        for name in PERSON.iter().filter(|name| !skipped.contains(*name)) {
-            judge(&format!("Tribe {name}"), &person[*name]);
-        }
-        for tie in oracle::relationships(person) {
-            for name in [
-                "EmailAddress",
-                "PhoneNumber",
-                "MobilePhoneNumber",
-                "FunctionOnBusinessCard",
-            ] {
-                judge(&format!("Tribe relationship {name}"), &tie[name]);
-            }
-        }
-    }
-    for user in &world.users {
-        for contact in sight.contacts(&user.object) {
-            for name in [
-                "initials",
-                "givenName",
-                "middleName",
-                "surname",
-                "jobTitle",
-                "mobilePhone",
-                "companyName",
-            ] {
-                judge(&format!("Outlook {name}"), &contact[name]);
-            }
-            for list in ["businessPhones", "homePhones"] {
-                for value in contact[list].as_array().into_iter().flatten() {
-                    judge(&format!("Outlook {list}"), value);
-                }
-            }
-            for value in contact["emailAddresses"].as_array().into_iter().flatten() {
-                judge("Outlook emailAddresses", &value["address"]);
-            }
-        }
-    }
-}
-
 /// Nothing is parked but copies, and values that do not fit the other side.
 async fn judge_parked(world: &World, wrong: &mut Vec<String>) {
     let parked = world
@@ -494,59 +341,5 @@ async fn judge_parked(world: &World, wrong: &mut Vec<String>) {
             "parked: {} of {:?}: {}",
             item.field, item.person, item.reason
         ));
-    }
-}
-
-async fn audit(world: &World) -> Vec<Value> {
-    let mut all = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let path = format!("/api/v1/audit?limit=500{cursor}");
-        let (_, page) = world.ask(Method::GET, &path, json!({})).await;
-        all.extend(page["items"].as_array().cloned().unwrap_or_default());
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return all,
-        }
-    }
-}
-
-/// Counts the rules that fired, for coverage, and tells the audit for a replay.
-pub(crate) async fn count_rules(world: &World, model: &Model) {
-    for user in &world.users {
-        let known = world.user(user.id).await;
-        if known.reason.as_deref() == Some("employee_left") {
-            world.story.count("rule R22");
-        }
-    }
-    if !model.own.is_empty() {
-        world.story.count("rule R10");
-    }
-    if !model.extras.is_empty() {
-        world.story.count("rule R15");
-    }
-    for line in audit(world).await.iter().rev() {
-        let names: Vec<&str> = line["fields"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|field| field["name"].as_str())
-            .collect();
-        let text = |name: &str| line[name].as_str().unwrap_or("-").to_owned();
-        world.story.count(&format!("rule {}", text("rule")));
-        world.story.call(
-            world.at(),
-            &format!(
-                "audit {} {} user {:.8} person {:.8} {} {} because of {} {}",
-                text("at"),
-                text("rule"),
-                text("user_id"),
-                text("person_id"),
-                text("direction"),
-                text("note"),
-                text("cause"),
-                names.join(" "),
-            ),
-        );
     }
 }

@@ -1,0 +1,76 @@
+//! Edits that a write takes away though its read had not shown them: nothing can prevent that at a remote
+//! without etags, or one that ignores them.
+
+use serde_json::Value;
+
+use super::safety::{Item, Watch};
+
+impl Watch {
+    /// Keeps what a write is about to take away unseen.
+    pub(super) fn note_overwritten(&self, path: &str, body: &Value) {
+        let id = path.split(['(', ')']).nth(1).unwrap_or_default().to_owned();
+        let state = self.remotes.lock();
+        let record = id
+            .parse()
+            .ok()
+            .and_then(|id| state.tribe.store.now().get(id));
+        let Some(record) = record else { return };
+        let mut inner = self.inner();
+        let read = inner
+            .heard
+            .iter()
+            .rev()
+            .find(|text| text.contains(&id))
+            .cloned();
+        for name in body.as_object().into_iter().flat_map(serde_json::Map::keys) {
+            if let Some(shown) = record.values.get(name).and_then(Value::as_str)
+                && !read.as_ref().is_some_and(|read| read.contains(shown))
+            {
+                inner.overwritten.push(shown.to_owned());
+            }
+        }
+    }
+
+    /// The same at Graph, where it does not honour `If-Match`.
+    pub(super) fn note_overwritten_card(&self, item: &Item) {
+        let graph = {
+            let state = self.remotes.lock();
+            if state.graph.switches.honour_if_match {
+                return;
+            }
+            state.graph.to_json()
+        };
+        let id = item.path.rsplit('/').next().unwrap_or_default();
+        let mailboxes = graph["mailboxes"].as_array().into_iter().flatten();
+        let mut contacts =
+            mailboxes.flat_map(|one| one["contacts"].as_array().into_iter().flatten());
+        let Some(now) = contacts.find(|one| one["id"] == id || one["immutableId"] == id) else {
+            return;
+        };
+        let mut inner = self.inner();
+        let read = inner.heard.iter().rev().find(|text| text.contains(id));
+        let read = read.cloned().unwrap_or_default();
+        for name in item
+            .body
+            .as_object()
+            .into_iter()
+            .flat_map(serde_json::Map::keys)
+        {
+            let unseen = texts(&now[name])
+                .into_iter()
+                .filter(|text| !read.contains(*text));
+            let unseen: Vec<String> = unseen.map(str::to_owned).collect();
+            inner.overwritten.extend(unseen);
+        }
+    }
+}
+
+/// Every text of a value.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(object) => object.values().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,227 @@
+//! What people typed: nothing of it is lost, and nothing stands anywhere that nobody typed.
+
+use serde_json::Value;
+
+use super::{calm::is_undone, coverage::audit, oracle};
+use crate::{
+    acts::Sight,
+    model::{Model, Side},
+    script::Script,
+    world::{Colleague, World},
+};
+
+/// All of it.
+pub(super) async fn judge(
+    world: &World,
+    model: &Model,
+    script: &Script,
+    sight: &Sight,
+    wrong: &mut Vec<String>,
+) {
+    judge_edits(world, model, sight, wrong).await;
+    judge_extras(world, model, sight, wrong);
+    judge_jobs(world, model, script, sight, wrong).await;
+    judge_origin_of_values(world, model, sight, wrong);
+}
+
+/// Every edit survives, was overwritten by a later one of the same field, or is in the audit.
+async fn judge_edits(world: &World, model: &Model, sight: &Sight, wrong: &mut Vec<String>) {
+    let audit = audit(world).await;
+    // A value that goes back to what it was before may never have been seen as changed.
+    let typed_anew = model
+        .edits
+        .iter()
+        .filter(|edit| !edit.value.is_empty() && edit.value.chars().any(|c| c.is_ascii_digit()));
+    for edit in typed_anew {
+        let Some(person) = sight.person(&edit.person) else {
+            continue;
+        };
+        // In an individual's contact some slots are the user's own and stay there.
+        let stands = |user: &Colleague| {
+            let found = sight.stamped(&user.object, &edit.person, "contacts");
+            found
+                .iter()
+                .any(|contact| contact.to_string().contains(&edit.value))
+        };
+        if is_undone(model, edit)
+            || person.to_string().contains(&edit.value)
+            || world.users.iter().any(stands)
+        {
+            continue;
+        }
+        let lost = audit.iter().any(|line| {
+            line["fields"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|field| {
+                    field["lost"]
+                        .as_str()
+                        .is_some_and(|lost| lost.contains(&edit.value))
+                })
+        });
+        if lost {
+            world.story.count("edit lost by R6, in the audit");
+            continue;
+        }
+        if let Side::Outlook(n) = edit.side {
+            let user = &world.users[n];
+            let restless = model.restless.contains_key(&edit.person);
+            let eligible = oracle::main_relationship(person, &user.employee).is_some();
+            let deleted = model.deleted.contains_key(&(n, edit.person.clone()));
+            if restless || !eligible || deleted {
+                continue;
+            }
+        } else if model.restless.contains_key(&edit.person)
+            || model
+                .deleted
+                .keys()
+                .any(|(_, person)| *person == edit.person)
+        {
+            // Relationships of a merged or removed kind take their values with them.
+            continue;
+        }
+        // Whoever is forgotten is forgotten with the audit.
+        if model.unbased {
+            continue;
+        }
+        // A copy of the contact may have been edited, which counts for nothing.
+        if !model.copies.is_empty() && matches!(edit.side, Side::Outlook(_)) {
+            continue;
+        }
+        if !world.watch.heard(&edit.value) || world.watch.overwrote(&edit.value) {
+            world.story.count("edit overwritten between read and write");
+            continue;
+        }
+        wrong.push(format!(
+            "{}: {} = {:?}, typed at {} in {:?}, is lost",
+            edit.person, edit.slot, edit.value, edit.at_ms, edit.side
+        ));
+    }
+}
+
+/// What was typed for one job does not come to stand at another (R11).
+async fn judge_jobs(
+    world: &World,
+    model: &Model,
+    script: &Script,
+    sight: &Sight,
+    wrong: &mut Vec<String>,
+) {
+    // Whoever is shown the card as it was before cannot tell; and without a base two cards meet.
+    let is_stale = script.faults.iter().any(|(name, _)| name == "stale-graph");
+    if is_stale || model.unbased || model.former_jobs.is_empty() {
+        return;
+    }
+    let audit = audit(world).await;
+    for (edits, phone, title) in &model.former_jobs {
+        let Some(edit) = edits.checked_sub(1).and_then(|last| model.edits.get(last)) else {
+            continue;
+        };
+        let id = &edit.person;
+        let mut later = model.edits.iter().skip(*edits);
+        if later.any(|other| other.person == *id && other.slot == edit.slot) {
+            continue;
+        }
+        let met = |line: &Value| {
+            let rule = line["rule"].as_str().unwrap_or_default();
+            line["person_id"] == **id && (rule.starts_with("R12") || rule == "R13")
+        };
+        if audit.iter().any(met) {
+            continue;
+        }
+        let ties = sight.person(id).map(oracle::relationships);
+        let is_new = |tie: &&Value| tie["PhoneNumber"] == **phone;
+        let new = ties.into_iter().flatten().find(is_new);
+        if new.is_some_and(|new| new["FunctionOnBusinessCard"] == **title) {
+            wrong.push(format!("{id}: {title:?} was typed for the former job"));
+        }
+    }
+}
+
+/// Values outside the mapping stay.
+fn judge_extras(world: &World, model: &Model, sight: &Sight, wrong: &mut Vec<String>) {
+    for (n, contact, value) in &model.extras {
+        let object = &world.users[*n].object;
+        let found = sight
+            .contacts(object)
+            .iter()
+            .find(|one| one["id"] == **contact);
+        if let Some(found) = found
+            && !found.to_string().contains(value)
+        {
+            wrong.push(format!("user {n}: {value:?} is gone from a contact"));
+        }
+    }
+}
+
+/// Every final value was once typed by someone.
+fn judge_origin_of_values(world: &World, model: &Model, sight: &Sight, wrong: &mut Vec<String>) {
+    let mut judge = |place: &str, value: &Value| {
+        if let Some(text) = value.as_str()
+            && !text.is_empty()
+            && !model.typed.contains(text)
+            && !(place == "Outlook initials" && oracle::are_derived(text))
+        {
+            wrong.push(format!("{place} shows {text:?}, which nobody typed"));
+        }
+    };
+    const PERSON: [&str; 8] = [
+        "Initials",
+        "FirstName",
+        "MiddleName",
+        "LastName",
+        "BirthDate",
+        "EmailAddress",
+        "PhoneNumber",
+        "MobilePhoneNumber",
+    ];
+    for person in &sight.people {
+        let birth = person["BirthDate"]
+            .as_str()
+            .map(|text| text.chars().take(10).collect());
+        judge("Tribe BirthDate", &birth.map_or(Value::Null, Value::String));
+        let derived = person["ID"]
+            .as_str()
+            .is_some_and(|id| model.derived.contains(id));
+        let initials = person["Initials"].as_str().unwrap_or_default();
+        let may_derive = derived && oracle::are_derived(initials);
+        let skipped = ["BirthDate", if may_derive { "Initials" } else { "" }];
+        for name in PERSON.iter().filter(|name| !skipped.contains(*name)) {
+            judge(&format!("Tribe {name}"), &person[*name]);
+        }
+        for tie in oracle::relationships(person) {
+            for name in [
+                "EmailAddress",
+                "PhoneNumber",
+                "MobilePhoneNumber",
+                "FunctionOnBusinessCard",
+            ] {
+                judge(&format!("Tribe relationship {name}"), &tie[name]);
+            }
+        }
+    }
+    for user in &world.users {
+        for contact in sight.contacts(&user.object) {
+            for name in [
+                "initials",
+                "givenName",
+                "middleName",
+                "surname",
+                "jobTitle",
+                "mobilePhone",
+                "companyName",
+            ] {
+                judge(&format!("Outlook {name}"), &contact[name]);
+            }
+            for list in ["businessPhones", "homePhones"] {
+                for value in contact[list].as_array().into_iter().flatten() {
+                    judge(&format!("Outlook {list}"), value);
+                }
+            }
+            for value in contact["emailAddresses"].as_array().into_iter().flatten() {
+                judge("Outlook emailAddresses", &value["address"]);
+            }
+        }
+    }
+}
