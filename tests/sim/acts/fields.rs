@@ -383,6 +383,8 @@ impl Actor<'_> {
         self.model.swapped.insert(person.clone());
         let first = list[0]["address"].as_str().unwrap_or_default().to_owned();
         let id = contact["id"].as_str().expect("an id").to_owned();
+        // Whichever slot it is taken for, nobody typed it now.
+        self.model.restated.insert(self.model.edits.len());
         self.note(Side::Outlook(user), &person, "emailAddresses", &first);
         self.patch(user, &id, json!({ "emailAddresses": list }))
             .await;

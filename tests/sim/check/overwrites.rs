@@ -48,18 +48,19 @@ impl Watch {
             return;
         };
         let mut inner = self.inner();
-        let read = inner.heard.iter().rev().find(|text| text.contains(id));
-        let read = read.cloned().unwrap_or_default();
+        // The etag goes along wherever the contact is shown.
+        let etag = now["@odata.etag"].as_str().unwrap_or_default();
+        let etag = etag.replace('"', "\\\"");
+        if inner.heard.iter().rev().any(|text| text.contains(&etag)) {
+            return;
+        }
         for name in item
             .body
             .as_object()
             .into_iter()
             .flat_map(serde_json::Map::keys)
         {
-            let unseen = texts(&now[name])
-                .into_iter()
-                .filter(|text| !read.contains(*text));
-            let unseen: Vec<String> = unseen.map(str::to_owned).collect();
+            let unseen = texts(&now[name]).into_iter().map(str::to_owned);
             inner.overwritten.extend(unseen);
         }
     }
