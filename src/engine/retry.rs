@@ -32,9 +32,9 @@ pub fn may_be_one_item(error: &remote::Error, attempts: u32) -> bool {
     }
 }
 
-/// An outage is nobody's fault: however long it lasts, it counts for no more attempts than these, and
-/// nobody is parked by it.
-const OUTAGE: u32 = ATTEMPTS - 3;
+/// An outage is nobody's fault: however long it lasts, it counts for no more attempts than these. Nobody
+/// is parked by it, nor soon after it.
+const OUTAGE: u32 = ONE_BY_ONE;
 
 /// How often a lane whose remote fails was tried, by all of its hints, those included that wait.
 pub fn attempts_of(hints: &[Hint]) -> u32 {
@@ -190,7 +190,7 @@ mod tests {
             attempts,
         };
         // Nobody is parked by an outage, and what waits longer for a reason of its own does.
-        let expected = [delay(&[1], 1), delay(&[2], 7), delay(&[3], 9)];
+        let expected = [delay(&[1], 1), delay(&[2], 6), delay(&[3], 9)];
         assert_eq!(put_off(&hints, 100), expected);
         assert_eq!(attempts_of(&[]), 0);
     }

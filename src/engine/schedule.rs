@@ -118,7 +118,7 @@ impl Scheduler {
         !self.state().mailboxes.is_empty()
     }
 
-    /// A lane's chores were put off once more; answers how often they were before.
+    /// A lane was put off as a whole once more; answers how often in a row it was before.
     pub(crate) fn setback(&self, lane: &Lane) -> u32 {
         let mut state = self.state();
         let known = state.setbacks.entry(lane.clone()).or_default();
@@ -127,7 +127,7 @@ impl Scheduler {
         before
     }
 
-    /// A lane's chores came to their end.
+    /// A lane's work came to its end.
     pub(crate) fn recovered(&self, lane: &Lane) {
         self.state().setbacks.remove(lane);
     }

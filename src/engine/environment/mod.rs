@@ -68,8 +68,7 @@ pub(super) async fn run(
             outcome => outcome,
         };
         match outcome {
-            Ok(()) if chores => engine.scheduler.recovered(&held.lease().lane),
-            Ok(()) => {}
+            Ok(()) => engine.scheduler.recovered(&held.lease().lane),
             Err(Error::Remote(error)) => {
                 job.put_off(chores, &error).await?;
                 return Ok(());
@@ -134,11 +133,7 @@ impl Job<'_> {
             true => self.engine.ports.store.hints(lane, i64::MAX, HINTS).await?,
             false => Vec::new(),
         };
-        let mut attempts = retry::attempts_of(&hints);
-        if chores {
-            // They have no hint that counts for them.
-            attempts = attempts.max(self.engine.scheduler.setback(lane));
-        }
+        let attempts = retry::attempts_of(&hints).max(self.engine.scheduler.setback(lane));
         let mut chance = [0];
         self.engine.ports.random.fill(&mut chance);
         let wait_ms = match error {

@@ -144,11 +144,7 @@ pub(super) async fn run(
             return job.wait_until(&waiting, until).await;
         }
         let outcome = if waiting.is_empty() {
-            let done = job.chores().await;
-            if done.is_ok() {
-                engine.scheduler.recovered(&held.lease().lane);
-            }
-            done
+            job.chores().await
         } else {
             job.work(&waiting).await
         };
@@ -156,7 +152,7 @@ pub(super) async fn run(
             held.insist(vec![rest]).await?;
         }
         match outcome {
-            Ok(()) => {}
+            Ok(()) => engine.scheduler.recovered(&held.lease().lane),
             Err(Error::Remote(error)) => return job.put_off(&waiting, &error).await,
             Err(error) => return Err(error),
         }
@@ -286,11 +282,7 @@ impl Job<'_> {
             true => self.engine.ports.store.hints(lane, i64::MAX, HINTS).await?,
             false => Vec::new(),
         };
-        let mut attempts = retry::attempts_of(&hints);
-        if chores {
-            // They have no hint that counts for them.
-            attempts = attempts.max(self.engine.scheduler.setback(lane));
-        }
+        let attempts = retry::attempts_of(&hints).max(self.engine.scheduler.setback(lane));
         let wait_ms = match error {
             remote::Error::Throttled { .. } if planted::is(Bug::NoRest) => 0,
             remote::Error::Throttled { after: Some(after) } => {
