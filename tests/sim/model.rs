@@ -74,6 +74,8 @@ pub(crate) struct Model {
     pub(crate) vanished: bool,
     /// Somebody was disconnected with all its links forgotten: bases are gone.
     pub(crate) unbased: bool,
+    /// Things go wrong in this run.
+    pub(crate) is_lossy: bool,
     /// Conflicts wait for a person.
     pub(crate) holds_conflicts: bool,
     counter: u32,

@@ -78,6 +78,7 @@ async fn one(script: &Script, strikes: &Strikes) -> Outcome {
             .await;
         model.learn(&choices["organizations"]);
     }
+    model.is_lossy = !script.is_quiet();
     model.holds_conflicts = script.setup.says("sync.conflict") == Some("hold");
     let chance = &mut fastrand::Rng::with_seed(script.seed);
     for _ in 0..script.setup.own_contacts {

@@ -7,6 +7,7 @@ use super::{Actor, SLOTS, Sight};
 use crate::{
     check::oracle::{self, Kind},
     model::Side,
+    process::{Commit, Strike},
 };
 
 impl Actor<'_> {
@@ -152,6 +153,33 @@ impl Actor<'_> {
             SLOTS[self.rng.usize(0..SLOTS.len())].0
         };
         self.edit_tribe(Some((&person, slot)), None).await
+    }
+
+    /// An edit in Tribe, and one of another field in Outlook while the service writes the first. Where
+    /// things go wrong its notice is lost, and what only a delta tells may meet a commit that fails.
+    pub(super) async fn cross(&mut self) -> Option<()> {
+        let sight = Sight::of(self.world);
+        let (user, person, contact) = self.some_contact(&sight)?;
+        let (typed, crossed) =
+            [("givenName", "middleName"), ("middleName", "givenName")][self.rng.usize(0..2)];
+        self.edit_tribe(Some((&person, typed)), None).await?;
+        let wait_ms = self.rng.u64(0..700);
+        tokio::time::sleep(std::time::Duration::from_millis(wait_ms)).await;
+        let value = self.model.fresh(crossed);
+        self.set_outlook(user, &person, &contact, crossed, &value)
+            .await;
+        if self.model.is_lossy && self.rng.u8(0..3) > 0 {
+            let notice = |url: &str| url.ends_with("/notifications");
+            let mut state = self.world.remotes.lock();
+            state.outbox.retain(|letter| !notice(&letter.url));
+            drop(state);
+            if self.rng.bool() {
+                let how = Strike::ALL[self.rng.usize(0..Strike::ALL.len())];
+                let mut ambush = self.world.fate.ambush.lock().expect("the ambush");
+                *ambush = Some((Commit::Cursor, how));
+            }
+        }
+        Some(())
     }
 
     /// The same value on both sides.

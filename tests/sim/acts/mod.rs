@@ -39,6 +39,7 @@ acts! {
     EditOutlook "edit-outlook" 180
     Collide "collide" 40
     CollideSame "collide-same" 40
+    Cross "cross" 40
     Agree "agree" 20
     ThereAndBack "there-and-back" 40
     ClearTribe "clear-tribe" 30
@@ -248,6 +249,7 @@ impl Actor<'_> {
             Act::EditOutlook => self.edit_outlook(None).await.map(drop),
             Act::Collide => self.collide(false).await,
             Act::CollideSame => self.collide(true).await,
+            Act::Cross => self.cross().await,
             Act::Agree => self.agree().await,
             Act::ThereAndBack => self.there_and_back().await,
             Act::ClearTribe => self.edit_tribe(None, Some(String::new())).await,

@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use super::safety::{Item, Watch};
 
+/// How long the answers of one reading may take to come together, in milliseconds.
+const READ_MS: i64 = 1_000;
+
 impl Watch {
     /// Keeps what a write is about to take away unseen.
     pub(super) fn note_overwritten(&self, path: &str, body: &Value) {
@@ -16,12 +19,15 @@ impl Watch {
             .and_then(|id| state.tribe.store.now().get(id));
         let Some(record) = record else { return };
         let mut inner = self.inner();
-        let read = inner
+        // Whoever reads a person with its relationships has all of it only after the last answer.
+        let known_ms = self.clock.elapsed_ms() - READ_MS;
+        let texts = inner
             .heard
             .iter()
             .rev()
-            .find(|text| text.contains(&id))
-            .cloned();
+            .filter(|(at_ms, _)| *at_ms <= known_ms);
+        let read = texts.map(|(_, text)| text).find(|text| text.contains(&id));
+        let read = read.cloned();
         for name in body.as_object().into_iter().flat_map(serde_json::Map::keys) {
             if let Some(shown) = record.values.get(name).and_then(Value::as_str)
                 && !read.as_ref().is_some_and(|read| read.contains(shown))
@@ -51,7 +57,12 @@ impl Watch {
         // The etag goes along wherever the contact is shown.
         let etag = now["@odata.etag"].as_str().unwrap_or_default();
         let etag = etag.replace('"', "\\\"");
-        if inner.heard.iter().rev().any(|text| text.contains(&etag)) {
+        if inner
+            .heard
+            .iter()
+            .rev()
+            .any(|(_, text)| text.contains(&etag))
+        {
             return;
         }
         for name in item

@@ -62,7 +62,7 @@ const CRM: &str = "crm";
 /// Looks at every request.
 pub(crate) struct Watch {
     story: Arc<Story>,
-    clock: SimClock,
+    pub(super) clock: SimClock,
     pub(super) remotes: Shared,
     store: Arc<dyn Store>,
     processes: usize,
@@ -77,7 +77,7 @@ pub(super) struct Inner {
     graph_writes: u64,
     creates: u64,
     /// Every text that a remote has told the service, as one: what it could know.
-    pub(super) heard: Vec<String>,
+    pub(super) heard: Vec<(i64, String)>,
     /// Writes to Tribe whose read had not shown what they overwrote: the values that were there.
     pub(super) overwritten: Vec<String>,
     clock_moved: bool,
@@ -105,6 +105,8 @@ impl Drop for Flight {
 pub(crate) struct Seen {
     who: String,
     is_batch: bool,
+    /// Asked before it is known whose mailbox it is.
+    is_sign_in: bool,
 }
 
 /// One call on Graph, alone or in a batch.
@@ -154,7 +156,7 @@ impl Watch {
     /// Whether a remote ever told the service this text.
     pub(crate) fn heard(&self, text: &str) -> bool {
         let inner = self.inner();
-        inner.heard.iter().any(|body| body.contains(text))
+        inner.heard.iter().any(|(_, body)| body.contains(text))
     }
 
     /// Whether a write to Tribe took this value away without its read having shown it: the edit came
@@ -212,6 +214,7 @@ impl Watch {
         }
         Seen {
             is_batch: path.ends_with("/$batch"),
+            is_sign_in: path == "/v1.0/me",
             who: if is_api { who } else { String::new() },
         }
     }
@@ -280,7 +283,7 @@ impl Watch {
                 after.1.as_str()?.parse::<i64>().ok()
             })
             .max();
-        if let Some(seconds) = asked.max(asked_of_items) {
+        if let Some(seconds) = asked.max(asked_of_items).filter(|_| !seen.is_sign_in) {
             let until = now + seconds * 1_000;
             match seen.who == CRM {
                 true => by.learn_tribes_rest(now, until),
@@ -291,7 +294,7 @@ impl Watch {
                     .lengthen(now, until),
             }
         }
-        inner.heard.push(text);
+        inner.heard.push((now, text));
     }
 
     fn whose(&self, source: Source, bearer: Option<&str>) -> String {

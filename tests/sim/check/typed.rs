@@ -19,9 +19,25 @@ pub(super) async fn judge(
     wrong: &mut Vec<String>,
 ) {
     judge_edits(world, model, sight, wrong).await;
+    judge_closed(world, sight, wrong).await;
     judge_extras(world, model, sight, wrong);
     judge_jobs(world, model, script, sight, wrong).await;
     judge_origin_of_values(world, model, sight, wrong);
+}
+
+/// Nobody's link is closed who stands in Tribe: absence from a list is no deletion (R11), and nobody
+/// who was deleted comes back.
+async fn judge_closed(world: &World, sight: &Sight, wrong: &mut Vec<String>) {
+    for line in audit(world)
+        .await
+        .iter()
+        .filter(|line| line["rule"] == "R11")
+    {
+        let id = line["person_id"].as_str().unwrap_or_default();
+        if sight.person(id).is_some() {
+            wrong.push(format!("{id} was taken for deleted, and stands in Tribe"));
+        }
+    }
 }
 
 /// Every edit survives, was overwritten by a later one of the same field, or is in the audit.
@@ -101,7 +117,7 @@ async fn judge_edits(world: &World, model: &Model, sight: &Sight, wrong: &mut Ve
     }
 }
 
-/// What was typed for one job does not come to stand at another (R11).
+/// What was typed for one job does not come to stand at another.
 async fn judge_jobs(
     world: &World,
     model: &Model,
