@@ -19,19 +19,22 @@ impl Watch {
             .and_then(|id| state.tribe.store.now().get(id));
         let Some(record) = record else { return };
         let mut inner = self.inner();
-        // Whoever reads a person with its relationships has all of it only after the last answer.
+        // Whoever reads a person with its relationships has all of it only after the last answer. And
+        // the last answer may be older than the one before, where reads are stale.
         let known_ms = self.clock.elapsed_ms() - READ_MS;
-        let texts = inner
-            .heard
-            .iter()
-            .rev()
-            .filter(|(at_ms, _)| *at_ms <= known_ms);
-        let read = texts.map(|(_, text)| text).find(|text| text.contains(&id));
-        let read = read.cloned();
+        let of_it = inner.heard.iter().rev();
+        let of_it = of_it.filter(|(_, text)| text.contains(&id));
+        let last = of_it.clone().next();
+        let known = of_it.clone().find(|(at_ms, _)| *at_ms <= known_ms);
+        let readings = [last, known].map(|reading| reading.map(|(_, text)| text.clone()));
         for name in body.as_object().into_iter().flat_map(serde_json::Map::keys) {
-            if let Some(shown) = record.values.get(name).and_then(Value::as_str)
-                && !read.as_ref().is_some_and(|read| read.contains(shown))
-            {
+            let Some(shown) = record.values.get(name).and_then(Value::as_str) else {
+                continue;
+            };
+            let is_seen = |reading: &Option<String>| {
+                reading.as_ref().is_some_and(|text| text.contains(shown))
+            };
+            if !readings.iter().all(is_seen) {
                 inner.overwritten.push(shown.to_owned());
             }
         }
