@@ -56,6 +56,8 @@ pub(crate) struct Model {
     pub(crate) agreed: Vec<(String, i64)>,
     /// People in one of whose contacts two addresses changed places.
     pub(crate) swapped: BTreeSet<String>,
+    /// Edits, by number, that brought nothing new: a value changed its place.
+    pub(crate) shuffled: BTreeSet<usize>,
     /// Edits, by number, that changed nothing: what was shown already counts as typed.
     pub(crate) restated: BTreeSet<usize>,
     /// People whose contact somebody exported and imported: it has no base.

@@ -173,10 +173,13 @@ impl Actor<'_> {
             let mut state = self.world.remotes.lock();
             state.outbox.retain(|letter| !notice(&letter.url));
             drop(state);
-            if self.rng.bool() {
-                let how = Strike::ALL[self.rng.usize(0..Strike::ALL.len())];
-                let mut ambush = self.world.fate.ambush.lock().expect("the ambush");
-                *ambush = Some((Commit::Cursor, how));
+            if self.rng.u8(0..4) > 0 {
+                let how = [Strike::After, Strike::DieBefore, Strike::DieAfter];
+                let how = how[self.rng.usize(0..how.len())];
+                let ambush = Some((Commit::Cursor, how));
+                *self.world.fate.ambush.lock().expect("the ambush") = ambush;
+                // Until the delta has run, where it does every two minutes.
+                tokio::time::sleep(std::time::Duration::from_secs(125)).await;
             }
         }
         Some(())
@@ -412,7 +415,7 @@ impl Actor<'_> {
         let first = list[0]["address"].as_str().unwrap_or_default().to_owned();
         let id = contact["id"].as_str().expect("an id").to_owned();
         // Whichever slot it is taken for, nobody typed it now.
-        self.model.restated.insert(self.model.edits.len());
+        self.model.shuffled.insert(self.model.edits.len());
         self.note(Side::Outlook(user), &person, "emailAddresses", &first);
         self.patch(user, &id, json!({ "emailAddresses": list }))
             .await;

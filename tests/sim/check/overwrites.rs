@@ -22,20 +22,21 @@ impl Watch {
         // Whoever reads a person with its relationships has all of it only after the last answer. And
         // the last answer may be older than the one before, where reads are stale.
         let known_ms = self.clock.elapsed_ms() - READ_MS;
-        let of_it = inner.heard.iter().rev();
-        let of_it = of_it.filter(|(_, text)| text.contains(&id));
-        let last = of_it.clone().next();
-        let known = of_it.clone().find(|(at_ms, _)| *at_ms <= known_ms);
-        let readings = [last, known].map(|reading| reading.map(|(_, text)| text.clone()));
         for name in body.as_object().into_iter().flat_map(serde_json::Map::keys) {
             let Some(shown) = record.values.get(name).and_then(Value::as_str) else {
                 continue;
             };
-            let is_seen = |reading: &Option<String>| {
-                reading.as_ref().is_some_and(|text| text.contains(shown))
+            let field = format!("\"{name}\"");
+            let heard = inner.heard.iter().rev();
+            let mut of_it = heard.filter(|(_, text)| text.contains(&id) && text.contains(&field));
+            let last = of_it.clone().next();
+            let known = of_it.find(|(at_ms, _)| *at_ms <= known_ms);
+            let is_seen = |reading: Option<&(i64, String)>| {
+                reading.is_some_and(|(_, text)| text.contains(shown))
             };
-            if !readings.iter().all(is_seen) {
-                inner.overwritten.push(shown.to_owned());
+            if !(is_seen(last) && is_seen(known)) {
+                let shown = shown.to_owned();
+                inner.overwritten.push(shown);
             }
         }
     }

@@ -59,7 +59,7 @@ async fn judge_edits(world: &World, model: &Model, sight: &Sight, wrong: &mut Ve
                 .iter()
                 .any(|contact| contact.to_string().contains(&edit.value))
         };
-        if model.restated.contains(&edit.number)
+        if model.shuffled.contains(&edit.number)
             || is_undone(model, edit)
             || person.to_string().contains(&edit.value)
             || world.users.iter().any(stands)
