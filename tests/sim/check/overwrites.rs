@@ -26,6 +26,10 @@ impl Watch {
             let Some(shown) = record.values.get(name).and_then(Value::as_str) else {
                 continue;
             };
+            // What the service itself wrote it knows, whatever a stale reading shows.
+            if inner.written.contains(&(id.clone(), shown.to_owned())) {
+                continue;
+            }
             let field = format!("\"{name}\"");
             let heard = inner.heard.iter().rev();
             let mut of_it = heard.filter(|(_, text)| text.contains(&id) && text.contains(&field));
@@ -39,6 +43,12 @@ impl Watch {
                 inner.overwritten.push(shown);
             }
         }
+        let values = body
+            .as_object()
+            .into_iter()
+            .flat_map(serde_json::Map::values);
+        let texts = values.filter_map(Value::as_str).map(str::to_owned);
+        inner.written.extend(texts.map(|text| (id.clone(), text)));
     }
 
     /// The same at Graph, where it does not honour `If-Match`.

@@ -80,6 +80,8 @@ pub(super) struct Inner {
     pub(super) heard: Vec<(i64, String)>,
     /// Writes to Tribe whose read had not shown what they overwrote: the values that were there.
     pub(super) overwritten: Vec<String>,
+    /// What the service wrote to records of Tribe, by id.
+    pub(super) written: BTreeSet<(String, String)>,
     clock_moved: bool,
     /// Mailboxes of users whose disconnect was acknowledged.
     disconnected: BTreeSet<String>,
