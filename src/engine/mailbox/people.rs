@@ -86,7 +86,7 @@ impl Job<'_> {
 
     /// Puts off whoever the environment worker has since read anew, and found changed: a write to Tribe
     /// would take away what this job has not seen, and Tribe has no etags to prevent it (Tribe
-    /// reference 4).
+    /// reference 3.6).
     pub(super) fn yield_to_newer(&self, cases: &mut [Case]) {
         let environment = &self.land.environment.id;
         for case in cases.iter_mut().filter(|case| case.end.is_none()) {
