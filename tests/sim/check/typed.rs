@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{calm::is_undone, coverage::audit, oracle};
 use crate::{
     acts::Sight,
-    model::{Model, Side},
+    model::{Edit, Model, Side},
     script::Script,
     world::{Colleague, World},
 };
@@ -23,6 +23,18 @@ pub(super) async fn judge(
     judge_extras(world, model, sight, wrong);
     judge_jobs(world, model, script, sight, wrong).await;
     judge_origin_of_values(world, model, sight, wrong);
+}
+
+/// Whether what was shown already, and only counts as typed, may have given way to what somebody typed
+/// before and that arrived later.
+fn gives_way(model: &Model, edit: &Edit) -> bool {
+    let mut others = model.edits.iter();
+    model.restated.contains(&edit.number)
+        && others.any(|other| {
+            (&other.person, other.slot) == (&edit.person, edit.slot)
+                && other.number != edit.number
+                && !other.value.starts_with("1604")
+        })
 }
 
 /// Nobody's link is closed who stands in Tribe: absence from a list is no deletion (R11), and nobody
@@ -60,6 +72,7 @@ async fn judge_edits(world: &World, model: &Model, sight: &Sight, wrong: &mut Ve
                 .any(|contact| contact.to_string().contains(&edit.value))
         };
         if model.shuffled.contains(&edit.number)
+            || gives_way(model, edit)
             || is_undone(model, edit)
             || person.to_string().contains(&edit.value)
             || world.users.iter().any(stands)
