@@ -42,6 +42,14 @@ pub fn attempts_of(hints: &[Hint]) -> u32 {
     attempts.max().unwrap_or_default()
 }
 
+/// The hints of a lane, of which `stored` are the first: those that were just tried are among them,
+/// however long the backlog is, or they would be due again at once.
+pub fn with_tried(stored: Vec<Hint>, tried: &[Hint]) -> Vec<Hint> {
+    let all = stored.into_iter().chain(tried.iter().cloned());
+    let by_id: BTreeMap<i64, Hint> = all.map(|hint| (hint.id, hint)).collect();
+    by_id.into_values().collect()
+}
+
 /// Whether the hints of a lane wait as well, after its chores failed so. What is refused for good, such
 /// as a registration that lacks a right, does not stand in their way.
 pub fn concerns_hints(chores: bool, error: &remote::Error) -> bool {
@@ -193,6 +201,14 @@ mod tests {
         let expected = [delay(&[1], 1), delay(&[2], 6), delay(&[3], 9)];
         assert_eq!(put_off(&hints, 100), expected);
         assert_eq!(attempts_of(&[]), 0);
+    }
+
+    #[test]
+    fn hints_behind_a_long_backlog_wait_once_they_were_tried() {
+        let stored = vec![hint(1, 0, 90), hint(2, 0, 90)];
+        let all = with_tried(stored, &[hint(2, 0, 90), hint(3, 0, 0)]);
+        let ids: Vec<i64> = all.iter().map(|hint| hint.id).collect();
+        assert_eq!(ids, [1, 2, 3]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tribelink_plan::ids::EnvironmentId;
 use super::{Engine, Error, Land, lease::Held, millis, retry};
 use crate::{
     remote,
-    store::{Change, Environment},
+    store::{Change, Environment, Hint},
 };
 
 /// How many hints are worked on at once: as many as ten bulk reads take.
@@ -70,7 +70,7 @@ pub(super) async fn run(
         match outcome {
             Ok(()) => engine.scheduler.recovered(&held.lease().lane),
             Err(Error::Remote(error)) => {
-                job.put_off(chores, &error).await?;
+                job.put_off(chores, &waiting, &error).await?;
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -126,11 +126,19 @@ impl Job<'_> {
     }
 
     /// Tribe failed as a whole: the hints wait, and so do the chores.
-    async fn put_off(&self, chores: bool, error: &remote::Error) -> Result<(), Error> {
+    async fn put_off(
+        &self,
+        chores: bool,
+        waiting: &[Hint],
+        error: &remote::Error,
+    ) -> Result<(), Error> {
         tracing::warn!(environment = %self.land.environment.id, %error, "Tribe failed; going on later");
         let lane = &self.held.lease().lane;
         let hints = match retry::concerns_hints(chores, error) {
-            true => self.engine.ports.store.hints(lane, i64::MAX, HINTS).await?,
+            true => {
+                let stored = self.engine.ports.store.hints(lane, i64::MAX, HINTS);
+                retry::with_tried(stored.await?, waiting)
+            }
             false => Vec::new(),
         };
         let attempts = retry::attempts_of(&hints).max(self.engine.scheduler.setback(lane));

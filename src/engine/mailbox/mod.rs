@@ -150,6 +150,7 @@ pub(super) async fn run(
         };
         if let Some(rest) = job.land.rest() {
             held.insist(vec![rest]).await?;
+            job.land.environment.throttled_until_ms = job.land.crm.rests_until_ms();
         }
         match outcome {
             Ok(()) => engine.scheduler.recovered(&held.lease().lane),
@@ -279,7 +280,10 @@ impl Job<'_> {
         let lane = &self.held.lease().lane;
         let chores = waiting.is_empty();
         let hints = match retry::concerns_hints(chores, error) {
-            true => self.engine.ports.store.hints(lane, i64::MAX, HINTS).await?,
+            true => {
+                let stored = self.engine.ports.store.hints(lane, i64::MAX, HINTS);
+                retry::with_tried(stored.await?, waiting)
+            }
             false => Vec::new(),
         };
         let attempts = retry::attempts_of(&hints).max(self.engine.scheduler.setback(lane));
