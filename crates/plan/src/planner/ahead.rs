@@ -45,8 +45,10 @@ pub struct WriteAhead {
 /// Whether a field still shows what stood there before a write that would have changed it.
 ///
 /// A write is taken as a whole or not at all, so one such field says that it was not. Where no field
-/// does, the write was taken; or each of its fields was edited since, and then an edit of what the
-/// write brought is the likelier story: it must not meet R6 with the very value that it replaced.
+/// does, a PATCH was taken; or each of its fields was edited since, and then an edit of what the
+/// write brought is the likelier story: it must not meet R6 with the very value that it replaced. Tribe
+/// shows many people's edits, so there a write that left no trace counts as not taken: what stands there
+/// meets the value that was to be written by R6, and the loser is told.
 fn is_old(shown: Mark, planned: Mark, former: Mark) -> bool {
     planned != former && shown == former
 }
@@ -158,16 +160,21 @@ impl WriteAhead {
                 None => return true,
             },
         };
-        !write.fields.iter().any(|(field, value)| {
+        let mut traces = Vec::new();
+        for (field, value) in &write.fields {
             let step = self.moves.iter().find(|step| {
                 step.field == *field && step.needs == Needs::Tribe(index) && step.former.is_some()
             });
             let Some((_, former)) = step.and_then(|step| step.former) else {
-                return false;
+                continue;
             };
             let planned = lens.mark(*field, &Reading::from_text(value.as_deref()));
             let shown = lens.mark(*field, &person.reading(*field, relationship));
-            is_old(shown, planned, former)
-        })
+            if is_old(shown, planned, former) {
+                return false;
+            }
+            traces.push(shown == planned);
+        }
+        traces.is_empty() || traces.contains(&true)
     }
 }

@@ -266,6 +266,11 @@ fn judge(pair: Pair<'_>, field: Field, borrowed: &BTreeSet<Field>, draft: &mut D
             rule: Rule::R2,
             loses: false,
         }
+    } else if may_be_nobodys(pair, field, verdict) {
+        Verdict::ToOutlook {
+            rule: Rule::R6,
+            loses: true,
+        }
     } else {
         verdict
     };
@@ -437,6 +442,15 @@ fn is_between_typed_and_derived(pair: Pair<'_>, field: Field, verdict: Verdict) 
         && matches!(pair.link.base.get(field).tribe, Mark::Empty | Mark::Unknown)
         && !pair.situation.decided.contains_key(&field)
         && shows_derived_initials(pair)
+}
+
+/// Whether initials of Outlook would win over Tribe's by R6 though the link has no base of them: they may
+/// have been derived from a name that the contact no longer bears, so those that stand in Tribe win.
+fn may_be_nobodys(pair: Pair<'_>, field: Field, verdict: Verdict) -> bool {
+    field == Field::Initials
+        && matches!(verdict, Verdict::ToTribe { rule: Rule::R6, .. })
+        && pair.link.base.get(field) == Marks::default()
+        && !pair.situation.decided.contains_key(&field)
 }
 
 /// Whether Tribe has no initials, and what Outlook shows is what it derives by itself.

@@ -172,6 +172,8 @@ fn removed(
             folder: contact.folder.clone(),
             etag: None,
             base: still_shown(situation, link, contact),
+            // What it was once matched by says nothing of the fields that have no base now.
+            origin: Origin::Stamp,
             ..link.clone()
         };
         return Plan::of(

@@ -96,6 +96,25 @@ fn an_edit_of_what_an_unrecorded_write_brought_wins() {
     }
 }
 
+/// Many people edit in Tribe: what stands there instead may never have met the write at all.
+#[test]
+fn a_write_to_tribe_that_left_no_trace_meets_what_stands_there() {
+    for (conflict, stays) in [(Conflict::Tribe, "Boss"), (Conflict::Outlook, "Head")] {
+        let mut world = World::linked(Kind::Contact);
+        world.policy.conflict = conflict;
+        world.contact().job_title = value("Head");
+        let ahead = dies(&mut world, false);
+        world.tribe(Field::Function, "Boss");
+        let (outcome, written) = recovers(&mut world, ahead);
+        assert_eq!((outcome.tribe, written.len()), (vec![false], 0));
+        let done = world.run();
+        assert_eq!(losses(&done).len(), 1);
+        assert_eq!(world.in_tribe(Field::Function), stays);
+        assert_eq!(world.seen().job_title, value(stays));
+        world.assert_quiet();
+    }
+}
+
 #[test]
 fn what_an_unrecorded_write_lost_is_told() {
     let mut world = World::linked(Kind::Contact);

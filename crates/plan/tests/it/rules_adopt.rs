@@ -249,6 +249,43 @@ fn initials_typed_in_tribe_stand_in_no_conflict_with_those_that_outlook_derives(
     }
 }
 
+/// They may be what Outlook derived of a former name; nobody can tell without a base.
+#[test]
+fn initials_found_without_a_base_lose_against_those_in_tribe() {
+    for conflict in [Conflict::Outlook, Conflict::Tribe] {
+        let mut known = World::linked(Kind::Contact);
+        known.contact().initials = value("X.Z.");
+        let mut world = World::new(known.person().clone());
+        world.policy.conflict = conflict;
+        world.stamped = vec![known.seen().clone()];
+        world.tribe(Field::Initials, "Q.");
+        let done = world.run();
+        assert_eq!(world.in_tribe(Field::Initials), "Q.", "{conflict:?}");
+        assert_eq!(world.seen().initials, value("Q."));
+        let lost: Vec<_> = losses(&done).into_iter().collect();
+        assert_eq!(lost.len(), 1, "the loser is told");
+        world.assert_quiet();
+    }
+}
+
+/// What it was once matched by says nothing of an edit that its new id does not remember.
+#[test]
+fn a_matched_contact_of_another_id_brings_its_edits_to_tribe() {
+    let mut world = World::linked(Kind::Contact);
+    let mut link = world.link().clone();
+    link.origin = Origin::Match;
+    world.link = Some(link);
+    let mut imported = world.seen().clone();
+    imported.id = ContactId("imported".into());
+    imported.middle_name = value("van");
+    world.contact = None;
+    world.stamped = vec![imported];
+    world.tribe(Field::Insertion, "");
+    world.run();
+    assert_eq!(world.in_tribe(Field::Insertion), "van");
+    world.assert_quiet();
+}
+
 #[test]
 fn r13_creates_beside_or_adopts_by_email_and_name() {
     let mut other = World::linked(Kind::Contact);
