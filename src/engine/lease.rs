@@ -23,6 +23,9 @@ pub const REQUEST: Duration = Duration::from_secs(60);
 /// What must be left of a lease after a request's time limit.
 const MARGIN_MS: i64 = 1_000;
 
+/// How often a rest is kept anew while the database is away: for about half a minute.
+const RESTS_TRIED: u32 = 8;
+
 /// A held lease.
 pub(crate) struct Held {
     engine: Arc<Engine>,
@@ -140,14 +143,38 @@ impl Held {
         for attempts in 0.. {
             match self.commit(changes.clone()).await {
                 Err(Error::Store(crate::store::Error::Unavailable(_))) if self.left_ms() > 0 => {
-                    let wait_ms = retry::backoff_ms(attempts, 0).min(5_000);
-                    let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
-                    self.engine.ports.clock.sleep(wait).await;
+                    self.pause(attempts).await;
                 }
                 outcome => return outcome,
             }
         }
         Ok(())
+    }
+
+    /// Keeps a rest that a remote asked for: it binds whoever works on the lane next, so it needs no
+    /// lease, which may have ended while the answer was on its way.
+    ///
+    /// # Errors
+    /// The database stays away; the rest is not kept.
+    pub(crate) async fn keep_rest(&self, rest: Change) -> Result<(), Error> {
+        let store = &self.engine.ports.store;
+        let mut attempts = 0;
+        loop {
+            let kept = store.commit(&Guard::None, vec![rest.clone()]).await;
+            let passes = matches!(kept, Err(crate::store::Error::Unavailable(_)));
+            if !passes || attempts >= RESTS_TRIED {
+                return kept.map_err(Error::Store);
+            }
+            self.pause(attempts).await;
+            attempts += 1;
+        }
+    }
+
+    /// Before the database is tried again.
+    async fn pause(&self, attempts: u32) {
+        let wait_ms = retry::backoff_ms(attempts, 0).min(5_000);
+        let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
+        self.engine.ports.clock.sleep(wait).await;
     }
 
     /// Gives the lease back.

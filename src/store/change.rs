@@ -56,6 +56,13 @@ pub enum Change {
         /// Until when.
         until_ms: i64,
     },
+    /// No call of this user's mailbox before; of two such times the later one holds.
+    RestUser {
+        /// Which.
+        id: UserId,
+        /// Until when.
+        until_ms: i64,
+    },
     /// Puts a webhook; key: environment and id.
     PutWebhook(Webhook),
     /// A webhook is gone.

@@ -133,6 +133,9 @@ impl Job<'_> {
         error: &remote::Error,
     ) -> Result<(), Error> {
         tracing::warn!(environment = %self.land.environment.id, %error, "Tribe failed; going on later");
+        if let Some(rest) = self.land.rest() {
+            self.held.keep_rest(rest).await?;
+        }
         let lane = &self.held.lease().lane;
         let hints = match retry::concerns_hints(chores, error) {
             true => {
@@ -152,8 +155,7 @@ impl Job<'_> {
         };
         let at = self.engine.now() + wait_ms;
         let environment = &self.land.environment;
-        let mut changes: Vec<Change> = self.land.rest().into_iter().collect();
-        changes.extend(retry::put_off(&hints, at));
+        let mut changes = retry::put_off(&hints, at);
         if chores {
             changes.push(Change::SetEnvironmentChores {
                 id: environment.id.clone(),

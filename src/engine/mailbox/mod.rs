@@ -149,7 +149,7 @@ pub(super) async fn run(
             job.work(&waiting).await
         };
         if let Some(rest) = job.land.rest() {
-            held.insist(vec![rest]).await?;
+            held.keep_rest(rest).await?;
             job.land.environment.throttled_until_ms = job.land.crm.rests_until_ms();
         }
         match outcome {
@@ -282,7 +282,8 @@ impl Job<'_> {
         let hints = match retry::concerns_hints(chores, error) {
             true => {
                 let stored = self.engine.ports.store.hints(lane, i64::MAX, HINTS);
-                retry::with_tried(stored.await?, waiting)
+                // The rest that follows is kept though the database is away just now.
+                retry::with_tried(stored.await.unwrap_or_default(), waiting)
             }
             false => Vec::new(),
         };
@@ -296,6 +297,9 @@ impl Job<'_> {
         };
         let until = self.engine.now() + wait_ms;
         let rests = matches!(error, remote::Error::Throttled { .. }) && !planted::is(Bug::NoRest);
+        if rests {
+            self.rest_until(until).await?;
+        }
         let mut changes = retry::put_off(&hints, until);
         if rests || chores {
             changes.push(self.chores_change(
@@ -304,6 +308,20 @@ impl Job<'_> {
             ));
         }
         self.held.insist(changes).await
+    }
+
+    /// Keeps what Graph asked for, where the job ends without being put off.
+    async fn rest(&self, after: Duration) -> Result<(), Error> {
+        if planted::is(Bug::NoRest) {
+            return Ok(());
+        }
+        let wait_ms = retry::wait_ms(after, 0, self.chance());
+        self.rest_until(self.engine.now() + wait_ms).await
+    }
+
+    async fn rest_until(&self, until_ms: i64) -> Result<(), Error> {
+        let id = self.user.id;
+        self.held.keep_rest(Change::RestUser { id, until_ms }).await
     }
 
     async fn wait_until(&self, waiting: &[Hint], until: i64) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use tribelink_plan::{
 use super::{Error, Job, case::Case, graph};
 use crate::{
     graph::{Done, Op},
+    remote,
     store::{Change, Hint, Source, Target},
     telemetry::meter,
 };
@@ -81,8 +82,13 @@ impl Job<'_> {
                 for case in cases.iter_mut().filter(|case| case.end.is_none()) {
                     case.end = Some(super::case::End::PutOff);
                 }
-                self.record(&mut cases, None).await?;
-                Err(error)
+                let recorded = self.record(&mut cases, None).await;
+                if let (Err(_), Error::Remote(remote::Error::Throttled { after })) =
+                    (&recorded, &error)
+                {
+                    self.rest(after.unwrap_or_default()).await?;
+                }
+                recorded.and(Err(error))
             }
         }
     }
@@ -173,7 +179,7 @@ impl Job<'_> {
             let ops: Vec<Op> = chunk.iter().map(|id| Op::Read((*id).clone())).collect();
             let outlook = &self.engine.ports.outlook;
             let answers = graph!(self, |call| outlook.run(call, &ops))?;
-            if let Some(rest) = crate::remote::Error::longest_rest(&answers) {
+            if let Some(rest) = remote::Error::longest_rest(&answers) {
                 return Err(rest.into());
             }
             for (id, answer) in chunk.iter().zip(answers) {
@@ -181,7 +187,7 @@ impl Job<'_> {
                     Ok(Done::Contact(contact)) => {
                         self.stamped_person(contact.stamp.as_ref().and_then(Option::as_ref))
                     }
-                    Ok(Done::Found(_)) | Err(crate::remote::Error::NotFound) => None,
+                    Ok(Done::Found(_)) | Err(remote::Error::NotFound) => None,
                     Err(error) if error.is_passing() => return Err(Error::Remote(error)),
                     Err(_) => None,
                 };

@@ -57,6 +57,12 @@ impl State {
                 });
                 expect(found, "environment")?;
             }
+            Change::RestUser { id, until_ms } => {
+                let found = self.users.update(&id, |user| {
+                    user.throttled_until_ms = until_ms.max(user.throttled_until_ms);
+                });
+                expect(found, "user")?;
+            }
             Change::PutWebhook(webhook) => {
                 self.environment_exists(&webhook.environment)?;
                 let key = (webhook.environment.clone(), webhook.id.clone());

@@ -109,6 +109,7 @@ impl Writing<'_> {
             Change::RestEnvironment { id, until_ms } => {
                 environments::rest(self, id, *until_ms).await
             }
+            Change::RestUser { id, until_ms } => users::rest(self, *id, *until_ms).await,
             Change::PutWebhook(webhook) => environments::put_webhook(self, webhook).await,
             Change::DropWebhook { environment, id } => {
                 environments::drop_webhook(self, environment, id).await

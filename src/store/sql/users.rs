@@ -143,6 +143,21 @@ pub(in crate::store) async fn set_chores(
     w.must(sql, "user").await
 }
 
+pub(in crate::store) async fn rest(
+    w: &mut Writing<'_>,
+    id: UserId,
+    until_ms: i64,
+) -> Result<(), Error> {
+    let sql = sqlx::query(
+        "UPDATE users SET throttled_until_ms =
+             CASE WHEN throttled_until_ms < $1 THEN $1 ELSE throttled_until_ms END
+         WHERE id = $2",
+    )
+    .bind(until_ms)
+    .bind(id.0.as_bytes().as_slice());
+    w.must(sql, "user").await
+}
+
 pub(in crate::store) async fn set_progress(
     w: &mut Writing<'_>,
     id: UserId,

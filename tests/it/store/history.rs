@@ -8,7 +8,7 @@ use tribelink_plan::{ids::FolderId, link::LinkState, rule::Rule};
 
 use super::sample::{self, contact_id, environment_id, person_id, user_id};
 
-const KINDS: u8 = 42;
+const KINDS: u8 = 43;
 
 /// A change in small numbers: its kind and three choices.
 pub(super) type Choice = (u8, u8, u8, u8);
@@ -137,6 +137,10 @@ pub(super) fn change((kind, a, b, c): Choice, ids: &Ids) -> Change {
         },
         40 => Change::RestEnvironment {
             id: environment,
+            until_ms: at_ms,
+        },
+        41 => Change::RestUser {
+            id,
             until_ms: at_ms,
         },
         6 => Change::PutWebhook(Webhook {
@@ -380,6 +384,7 @@ fn variant(change: &Change) -> u8 {
         Change::PutCertificate(_) => 42,
         Change::TidyCertificates { .. } => 43,
         Change::RestEnvironment { .. } => 44,
+        Change::RestUser { .. } => 45,
     }
 }
 
@@ -394,5 +399,5 @@ fn the_generator_makes_every_change() {
         .flat_map(|kind| (0..30).map(move |c| (kind, 1, 1, c)))
         .map(|choice| variant(&change(choice, &ids)))
         .collect();
-    assert_eq!(made, (0..45).collect());
+    assert_eq!(made, (0..46).collect());
 }

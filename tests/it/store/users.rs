@@ -208,7 +208,14 @@ pub(super) async fn worker_columns_are_set_apart(store: &Fixture) {
         braked: None,
         ..user(1, "a")
     };
-    assert_eq!(store.user(id).await.unwrap(), Some(expected));
+    assert_eq!(store.user(id).await.unwrap(), Some(expected.clone()));
+    let rest = |until_ms| Change::RestUser { id, until_ms };
+    store.put(vec![rest(30), rest(24)]).await;
+    let rested = User {
+        throttled_until_ms: 30,
+        ..expected
+    };
+    assert_eq!(store.user(id).await.unwrap(), Some(rested));
     assert_eq!(
         store.user(user_id(2)).await.unwrap(),
         Some(sample::user(2, "a"))
