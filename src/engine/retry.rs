@@ -10,6 +10,10 @@ use crate::{
 /// A person that failed this often is parked (with these waits: after about ten minutes).
 pub const ATTEMPTS: u32 = 10;
 
+/// One whose remote fails this often is parked (with these waits: after more than a day). That long an
+/// outage may last that strikes only some calls, and is nobody's fault.
+pub const PATIENT_ATTEMPTS: u32 = 320;
+
 /// The longest wait between two tries, in milliseconds.
 const LONGEST_MS: i64 = 300_000;
 
@@ -78,6 +82,8 @@ pub fn put_off(hints: &[Hint], until_ms: i64) -> Vec<Change> {
 pub enum Fate {
     /// Try again after this many milliseconds.
     Again(i64),
+    /// The same, however often it failed: the remote does, and that passes.
+    Wait(i64),
     /// Give up until a person says retry; the reason, in words for people.
     Park(String),
 }
@@ -94,7 +100,7 @@ pub fn backoff_ms(attempts: u32, chance: u8) -> i64 {
 pub fn fate(error: &remote::Error, attempts: u32, chance: u8) -> Fate {
     match error {
         remote::Error::Throttled { after: Some(after) } => {
-            Fate::Again(wait_ms(*after, attempts, chance))
+            Fate::Wait(wait_ms(*after, attempts, chance))
         }
         remote::Error::Changed
         | remote::Error::NotFound
@@ -104,8 +110,8 @@ pub fn fate(error: &remote::Error, attempts: u32, chance: u8) -> Fate {
         {
             Fate::Again(backoff_ms(attempts, chance))
         }
-        error if error.is_passing() && attempts < ATTEMPTS => {
-            Fate::Again(backoff_ms(attempts, chance))
+        error if error.is_passing() && attempts < PATIENT_ATTEMPTS => {
+            Fate::Wait(backoff_ms(attempts, chance))
         }
         remote::Error::Forbidden(_) => Fate::Park(format!(
             "{error}; give the application that right, then retry"
@@ -139,10 +145,17 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_pass_is_parked_and_what_can_is_tried_ten_times() {
+    fn what_cannot_pass_is_parked_and_what_can_is_tried_for_a_day() {
+        let changed = remote::Error::Changed;
+        assert!(matches!(fate(&changed, 0, 0), Fate::Again(_)));
+        assert!(matches!(fate(&changed, ATTEMPTS, 0), Fate::Park(_)));
         let passing = remote::Error::Transient("503".to_owned());
-        assert!(matches!(fate(&passing, 0, 0), Fate::Again(_)));
-        assert!(matches!(fate(&passing, ATTEMPTS, 0), Fate::Park(_)));
+        let waits = (0..PATIENT_ATTEMPTS).map(|attempts| match fate(&passing, attempts, 0) {
+            Fate::Wait(wait_ms) => wait_ms,
+            other => panic!("{other:?} after {attempts}"),
+        });
+        assert!(waits.sum::<i64>() > 24 * 3_600_000);
+        assert!(matches!(fate(&passing, PATIENT_ATTEMPTS, 0), Fate::Park(_)));
         let final_ = remote::Error::Rejected {
             status: 400,
             code: "ErrorInvalidRequest".to_owned(),

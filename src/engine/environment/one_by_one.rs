@@ -56,7 +56,7 @@ impl Job<'_> {
         let mut chance = [0];
         self.engine.ports.random.fill(&mut chance);
         let changes = match retry::fate(error, hint.hint.attempts, chance[0]) {
-            Fate::Again(wait_ms) => vec![Change::DelayHints {
+            Fate::Again(wait_ms) | Fate::Wait(wait_ms) => vec![Change::DelayHints {
                 ids: vec![hint.id],
                 not_before_ms: self.engine.now() + wait_ms,
                 attempts: hint.hint.attempts + 1,

@@ -114,27 +114,40 @@ impl Job<'_> {
         match (link.state, main) {
             (LinkState::Intent, _) => true,
             (LinkState::Closed, main) => main.is_some(),
-            (LinkState::Tombstone { eligible }, main) => eligible != main.is_some(),
+            (LinkState::Tombstone { eligible }, None) => eligible,
+            (LinkState::Tombstone { eligible: false }, Some(_)) => true,
+            // Another job or another name of the organisation is news (R8).
+            (LinkState::Tombstone { eligible: true }, Some(main)) => {
+                !self.land.policy.respect_deletes && self.moved(user, row, person, main)
+            }
             (LinkState::Sleeping, main) => main.is_some(),
             (LinkState::Linked, None) => true,
-            (LinkState::Linked, Some(main)) => {
-                let fingerprints = self.land.key.bind(user.id, row.person);
-                let lens = Lens {
-                    policy: &self.land.policy,
-                    fingerprints: &fingerprints,
-                };
-                let own = Some(self.land.organization);
-                let company = person.map_or(Mark::Unknown, |person| {
-                    lens.mark(
-                        Field::Company,
-                        &tribe_reading(person, Some(main), Field::Company, own),
-                    )
-                });
-                let known = link.base.get(Field::Company).tribe;
-                link.relationship != Some(main.id)
-                    || link.kind != main.kind
-                    || (company != Mark::Unknown && known != Mark::Unknown && company != known)
-            }
+            (LinkState::Linked, Some(main)) => self.moved(user, row, person, main),
         }
+    }
+
+    /// Whether the main relationship is another one, or of an organisation of another name.
+    fn moved(
+        &self,
+        user: &User,
+        row: &LinkRow,
+        person: Option<&Person>,
+        main: &Relationship,
+    ) -> bool {
+        let link = &row.link;
+        let fingerprints = self.land.key.bind(user.id, row.person);
+        let lens = Lens {
+            policy: &self.land.policy,
+            fingerprints: &fingerprints,
+        };
+        let own = Some(self.land.organization);
+        let company = person.map_or(Mark::Unknown, |person| {
+            let reading = tribe_reading(person, Some(main), Field::Company, own);
+            lens.mark(Field::Company, &reading)
+        });
+        let known = link.base.get(Field::Company).tribe;
+        link.relationship != Some(main.id)
+            || link.kind != main.kind
+            || (company != Mark::Unknown && known != Mark::Unknown && company != known)
     }
 }

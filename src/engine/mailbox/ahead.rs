@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long an intended create is looked for before it is sent again, in milliseconds.
-const LOOKED_FOR_MS: i64 = 65_000;
+const LOOKED_FOR_MS: i64 = 100_000;
 
 impl Job<'_> {
     /// Commits what the group is about to do.

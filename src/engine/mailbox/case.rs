@@ -60,6 +60,8 @@ pub(super) enum End {
     Done,
     /// Look again after this many milliseconds.
     Again(i64),
+    /// The same, however often it was tried: a remote failed, and that passes.
+    Wait(i64),
     /// A remote failed as a whole, which is not this person's fault: whoever puts off the job's hints
     /// says when.
     PutOff,

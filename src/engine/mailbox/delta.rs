@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use tribelink_plan::{
-    ids::{ContactId, Etag},
+    ids::{ContactId, Etag, FolderId},
     planted::{self, Bug},
 };
 
@@ -99,7 +99,11 @@ impl Job<'_> {
             if planted::is(Bug::CursorBeforeWork) {
                 self.held.commit(vec![self.put_cursor(&cursor)]).await?;
             }
-            let hints = self.news(seen, first_round).await?;
+            let mut hints = Vec::new();
+            if first_round && !folder.is_default {
+                hints.extend(self.missing(&folder.id, &seen).await?);
+            }
+            hints.extend(self.news(seen, first_round).await?);
             crash::point("delta-read");
             // The cursor moves only with its work.
             self.held
@@ -113,6 +117,25 @@ impl Job<'_> {
         Err(Error::Remote(remote::Error::Unusable(
             "a delta did not come to an end".to_owned(),
         )))
+    }
+
+    /// Hints for those whose contact was seen in a folder, and has left it before the folder's first
+    /// round, which shows only what stands there by then.
+    async fn missing(
+        &self,
+        folder: &FolderId,
+        seen: &BTreeMap<ContactId, Option<Etag>>,
+    ) -> Result<Vec<NewHint>, Error> {
+        let links = self.all_links().await?;
+        let here = links.iter().filter(|row| {
+            let contact = row.link.contact.as_ref();
+            row.link.folder.as_ref() == Some(folder)
+                && contact.is_some_and(|contact| !seen.contains_key(contact))
+        });
+        let target = |id| Target::Person { id, read: None };
+        Ok(here
+            .map(|row| self.hint(target(row.person), Source::Delta))
+            .collect())
     }
 
     /// Hints for the contacts of a page that are not as their links remember them.

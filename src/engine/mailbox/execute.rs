@@ -209,7 +209,7 @@ impl Job<'_> {
             Ok(Done::Found(_)) => case.end = Some(End::Again(0)),
             // The create may have happened: the intent stays and is looked for.
             Err(error) if creates && error.is_unknown() => {
-                case.end = Some(End::Again(looks_after_ms(case.attempts)));
+                case.end = Some(End::Wait(looks_after_ms(case.attempts)));
             }
             Err(error) => {
                 if creates {
@@ -345,10 +345,10 @@ fn record_of(person: tribelink_plan::ids::PersonId, write: &TribeWrite) -> Recor
     }
 }
 
-/// When to look for a create of unknown outcome: three times over more than a minute.
+/// When to look for a create of unknown outcome: four times over more than a minute and a half.
 fn looks_after_ms(attempts: u32) -> i64 {
-    [2_000, 20_000, 45_000]
+    [2_000, 20_000, 40_000]
         .get(attempts as usize)
         .copied()
-        .unwrap_or(45_000)
+        .unwrap_or(40_000)
 }

@@ -26,6 +26,10 @@ use crate::{
     telemetry::meter,
 };
 
+/// How long a person read from Tribe may be written to without another read, in milliseconds: nothing
+/// but the time in between keeps an edit from being overwritten there.
+const TRIBE_FRESH_MS: i64 = 2_000;
+
 /// A planner that asks for more rounds than this has a defect; the case is parked.
 const ROUNDS: u32 = 8;
 
@@ -196,7 +200,11 @@ impl Job<'_> {
             case.outlook = Outlook::Unread;
             again = true;
         }
-        if !update.tribe.is_empty() && matches!(case.tribe, Tribe::PassedOn(_)) {
+        // Once: where Tribe is as slow as that, another reading would be no younger.
+        let is_old = self.engine.now() - case.tribe_ms > TRIBE_FRESH_MS && case.attempts == 0;
+        let is_read = matches!(case.tribe, Tribe::Read(_));
+        let passed_on = matches!(case.tribe, Tribe::PassedOn(_));
+        if !update.tribe.is_empty() && (passed_on || is_read && is_old) {
             case.tribe = Tribe::Unread;
             case.look_at_outlook = true;
             again = true;
@@ -226,7 +234,10 @@ impl Job<'_> {
         let counts = |listing: &&listing::Listing| now - listing.at_ms <= listing::STAMPS_MS;
         let listing = self.listing.as_ref().filter(|_| !is_intent)?;
         let listing = Some(listing).filter(counts)?;
-        Some(listing.stamped(case.person))
+        let found = listing.stamped(case.person);
+        // One that was noticed since, as a re-imported one, is not in it.
+        let known = |id: &ContactId| found.iter().any(|contact| contact.id == *id);
+        case.copies.iter().all(known).then_some(found)
     }
 
     /// Keeps what a look-up found; all but one of several are parked, never touched (R12).
@@ -284,15 +295,15 @@ impl Job<'_> {
         if self.listing.is_none() && (finds || pays) {
             return self.list().await;
         }
-        // Before a contact counts as deleted it is looked for in folders made lately, too.
-        let stamps = wanted.iter().filter(|(_, want)| *want == Wanted::Stamped);
-        let missed = stamps
-            .clone()
-            .any(|(index, _)| matches!(cases[*index].outlook, Outlook::Gone));
-        let folders = match stamps.count() {
-            0 => Vec::new(),
-            _ if missed => self.walk_folders().await?,
-            _ => self.folders().await?,
+        // Before a contact counts as deleted, or is made again, it is looked for in folders made lately,
+        // too. Of whom nothing is known since the first sync, none was made before.
+        let mut stamps = wanted.iter().filter(|(_, want)| *want == Wanted::Stamped);
+        let any = stamps.clone().next().is_some();
+        let begins = self.user.state == UserState::FirstSync;
+        let folders = match stamps.any(|(index, _)| begins || cases[*index].row.is_some()) {
+            true => self.walk_folders().await?,
+            false if any => self.folders().await?,
+            false => Vec::new(),
         };
         for chunk in wanted.chunks(BATCH) {
             let ops: Vec<Op> = chunk
@@ -367,6 +378,7 @@ impl Job<'_> {
     pub(super) fn end_of(&self, case: &Case, error: &remote::Error) -> End {
         match crate::engine::retry::fate(error, case.attempts, self.chance()) {
             crate::engine::retry::Fate::Again(wait_ms) => End::Again(wait_ms),
+            crate::engine::retry::Fate::Wait(wait_ms) => End::Wait(wait_ms),
             crate::engine::retry::Fate::Park(reason) => End::Park(reason),
         }
     }

@@ -1,14 +1,14 @@
 //! The whole mailbox, with stamps: one read of 1,000 contacts a page instead of one for each person.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use tribelink_plan::{
     contact::Contact,
-    ids::{ContactId, PersonId},
+    ids::{ContactId, FolderId, PersonId},
 };
 
 use super::{Error, Job, graph};
-use crate::graph::Folder;
+use crate::{graph::Folder, store::UserState};
 
 /// How long a listed contact may be written to without a read of its own, in milliseconds.
 pub(super) const FRESH_MS: i64 = 10_000;
@@ -117,7 +117,10 @@ impl Job<'_> {
             contacts: HashMap::new(),
             stamped: BTreeMap::new(),
         };
-        for folder in self.walk_folders().await? {
+        let mut folders: VecDeque<Folder> = self.walk_folders().await?.into();
+        let mut walked: BTreeSet<FolderId> = BTreeSet::new();
+        while let Some(folder) = folders.pop_front() {
+            walked.insert(folder.id.clone());
             let mut next: Option<String> = None;
             loop {
                 self.step_allowed()?;
@@ -139,6 +142,12 @@ impl Job<'_> {
                 if next.is_none() {
                     break;
                 }
+            }
+            // A contact may have gone to a folder that was made meanwhile, and would be made again.
+            if folders.is_empty() && self.user.state == UserState::FirstSync {
+                self.folders = None;
+                let now = self.walk_folders().await?.into_iter();
+                folders.extend(now.filter(|folder| !walked.contains(&folder.id)));
             }
         }
         self.listing = Some(listing);

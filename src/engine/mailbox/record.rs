@@ -196,8 +196,13 @@ impl Job<'_> {
             cause: case.source,
             note: note.as_deref(),
         };
-        let (settled, lines) = self.record_writes(case, &row, written)?;
+        let (mut settled, lines) = self.record_writes(case, &row, written)?;
         changes.extend(lines);
+        // Where it stands now, even if nothing was written: whoever leaves that folder is looked for.
+        let folder = case.contact().and_then(|contact| contact.folder.clone());
+        if case.outcome.answer.is_none() && folder.is_some() {
+            settled.link.folder = folder;
+        }
         let subject = self.subject(case, row.link.contact.as_ref());
         changes.extend(subject.held(&update.held, &case.held, &self.engine.ports.vault)?);
         let settled_held = case
@@ -309,17 +314,9 @@ impl Job<'_> {
                 changes.push(Change::DropHints(hints));
             }
             Some(End::PutOff) => {}
+            Some(End::Wait(wait_ms)) => changes.push(self.again(case, *wait_ms)),
             Some(End::Again(wait_ms)) if case.attempts < retry::ATTEMPTS => {
-                let least = if case.attempts == 0 {
-                    0
-                } else {
-                    retry::backoff_ms(case.attempts, self.chance())
-                };
-                changes.push(Change::DelayHints {
-                    ids: hints,
-                    not_before_ms: self.engine.now() + (*wait_ms).max(least),
-                    attempts: case.attempts + 1,
-                });
+                changes.push(self.again(case, *wait_ms));
             }
             Some(End::Again(_)) => {
                 let reason = "it failed again and again; look at both sides, then retry".to_owned();
@@ -334,6 +331,19 @@ impl Job<'_> {
                 ));
                 changes.push(Change::DropHints(hints));
             }
+        }
+    }
+
+    /// A case's hints wait, longer each time.
+    fn again(&self, case: &Case, wait_ms: i64) -> Change {
+        let least = match case.attempts {
+            0 => 0,
+            attempts => retry::backoff_ms(attempts, self.chance()),
+        };
+        Change::DelayHints {
+            ids: case.hints.clone(),
+            not_before_ms: self.engine.now() + wait_ms.max(least),
+            attempts: case.attempts + 1,
         }
     }
 
@@ -364,7 +374,7 @@ impl Job<'_> {
 /// Whether a create is still to come: the first sync, which alone knows whom the mailbox holds already
 /// (R13), does not end before it.
 fn is_only_intended(case: &Case) -> bool {
-    let waits = matches!(case.end, Some(End::Again(_) | End::PutOff));
+    let waits = matches!(case.end, Some(End::Again(_) | End::Wait(_) | End::PutOff));
     let state = case.row.as_ref().map(|row| row.link.state);
     waits && matches!(state, None | Some(LinkState::Intent))
 }
