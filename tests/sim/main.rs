@@ -57,10 +57,17 @@ fn seeds() {
 
 #[test]
 fn replay() {
-    let seed = number("SIM_SEED").unwrap_or(1);
-    let script = Script::draw(seed);
+    let seed = number("SIM_SEED");
+    let file = std::env::var("SIM_SCRIPT").ok();
+    let script = match &file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).expect("a script to read");
+            text.parse().expect("a script")
+        }
+        None => Script::draw(seed.unwrap_or(1)),
+    };
     let outcome = run::play(&script, &Strikes::default());
-    if number("SIM_SEED").is_some() {
+    if seed.is_some() || file.is_some() {
         println!("{script}\n{}", outcome.story.trace().join("\n"));
     }
     assert!(!outcome.fails(), "{}", tell_failure(&script, &outcome));

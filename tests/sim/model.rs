@@ -33,6 +33,8 @@ pub(crate) struct Model {
     pub(crate) edits: Vec<Edit>,
     /// Values that stand outside the mapping, by contact.
     pub(crate) extras: Vec<(usize, String, String)>,
+    /// Every value that was once typed behind a first one, whatever became of it.
+    pub(crate) further: BTreeSet<String>,
     /// Copies that users made: immutable ids.
     pub(crate) copies: BTreeSet<String>,
     /// People whose contact somebody moved to another folder, which no subscription covers: their edits

@@ -28,13 +28,26 @@ macro_rules! stories {
 }
 
 stories! {
+    a_call_refused_for_a_time_did_not_rest_the_mailbox
     a_card_that_was_read_anew_was_overwritten
     a_contact_moved_to_a_folder_made_that_moment_counted_as_deleted
+    a_contact_moved_to_a_new_folder_was_made_again_after_forget
+    a_contact_moved_while_the_mailbox_was_listed_was_made_again
+    a_contact_that_left_a_folder_before_its_first_delta_was_lost_sight_of
     a_day_without_sign_ins_parked_a_person
+    a_matched_contact_that_was_reimported_kept_an_edit_to_itself
     a_new_name_brought_initials_that_won_over_typed_ones
-    a_call_refused_for_a_time_did_not_rest_the_mailbox
+    a_reimported_contact_was_not_in_the_listing_of_before
+    a_relationship_that_went_was_no_news_to_a_tombstone
+    a_rest_was_forgotten_as_the_lease_had_ended
+    a_rest_was_forgotten_where_the_pass_could_not_be_recorded
+    a_rest_was_forgotten_while_the_database_was_away
     a_subscription_whose_removal_nobody_told_stayed_away
+    a_write_that_was_never_sent_counted_as_made
     an_edit_told_after_a_listing_was_judged_by_the_listing
+    an_item_refused_now_and_then_for_a_day_was_parked
+    an_old_reading_of_tribe_was_written_upon
+    initials_of_a_former_name_won_over_typed_ones_without_a_base
     initials_of_a_name_with_an_apostrophe_were_not_known_as_derived
     the_hints_of_a_day_without_the_remote_were_each_tried_alone
     the_lane_of_a_user_who_waits_for_somebody_was_due_without_end

@@ -94,6 +94,7 @@ impl Transport for SimTransport {
         let told = if is_write { told } else { String::new() };
         let seen = self.watch.before(&request, &self.process).await;
         let flight = self.watch.takes_off(&seen, path.ends_with("/$batch"));
+        let underway = is_write.then(|| self.watch.sends(&request));
         let timeout = request.timeout;
         let query = request
             .url
@@ -118,6 +119,7 @@ impl Transport for SimTransport {
                 Ok(answer) => answer,
                 Err(never) => match never {},
             };
+            drop(underway);
             if answer.extensions().get::<CutOff>().is_some() {
                 return None;
             }
@@ -138,6 +140,12 @@ impl Transport for SimTransport {
             Ok(Err(error)) => panic!("the sandbox failed: {error}"),
             Err(_) => Err(TransportError::NoAnswer("time limit".to_owned())),
         };
+        let is_told = answer
+            .as_ref()
+            .is_ok_and(|answer| !answer.status.is_server_error());
+        if !is_told {
+            self.watch.is_left_open(&told);
+        }
         let answer = if thins { answer.map(thinned) } else { answer };
         let status = answer.as_ref().map_or_else(
             |error| error.to_string(),

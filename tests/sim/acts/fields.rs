@@ -77,6 +77,7 @@ impl Actor<'_> {
         let path = format!("/tribe/records/{record}");
         let person = person.as_str().expect("an id").to_owned();
         self.note(Side::Tribe, &person, slot, value);
+        self.world.watch.typed(&[record], property, value);
         self.world
             .control(Method::POST, &path, json!({ property: shown }))
             .await;
@@ -108,7 +109,7 @@ impl Actor<'_> {
         slot: &'static str,
         value: &str,
     ) {
-        let id = contact["id"].as_str().expect("an id");
+        let id = contact["id"].as_str().expect("an id").to_owned();
         let change = match slot {
             "emailAddresses" | "homePhones" | "businessPhones" => {
                 let mut list = contact[slot].as_array().cloned().unwrap_or_default();
@@ -117,6 +118,7 @@ impl Actor<'_> {
                 } else {
                     json!(value)
                 };
+                let before = list.first().cloned();
                 match (value.is_empty(), list.is_empty()) {
                     (true, true) => {}
                     (true, false) => {
@@ -125,6 +127,16 @@ impl Actor<'_> {
                     (false, true) => list.push(entry),
                     (false, false) => list[0] = entry,
                 }
+                // A further value that had become the first is replaced with it; whoever takes the first
+                // away makes another the first.
+                let changed = match (value.is_empty(), before) {
+                    (true, _) => Value::Array(list.clone()),
+                    (false, before) => json!(before),
+                };
+                let changed = changed.to_string();
+                self.model
+                    .extras
+                    .retain(|(_, of, extra)| *of != id || !changed.contains(extra));
                 Value::Array(list)
             }
             "birthday" if !value.is_empty() => json!(format!("{value}T11:59:00Z")),
@@ -132,7 +144,11 @@ impl Actor<'_> {
             _ => json!(value),
         };
         self.note(Side::Outlook(user), person, slot, value);
-        self.patch(user, id, json!({ slot: change })).await;
+        if !self.world.remotes.lock().graph.switches.honour_if_match {
+            let kept = contact["immutableId"].as_str().unwrap_or(&id);
+            self.world.watch.typed(&[&id, kept], slot, value);
+        }
+        self.patch(user, &id, json!({ slot: change })).await;
     }
 
     pub(super) async fn patch(&self, user: usize, contact: &str, changes: Value) {
@@ -208,6 +224,8 @@ impl Actor<'_> {
         let object = &self.world.users[user].object;
         let mut contacts = sight.contacts(object).iter();
         let contact = contacts.find(|one| one["id"] == contact["id"])?.clone();
+        // Where only this was seen, nothing was typed at all.
+        self.model.restated.insert(self.model.edits.len());
         self.set_outlook(user, &person, &contact, slot, before)
             .await;
         Some(())
@@ -395,6 +413,7 @@ impl Actor<'_> {
         self.model.extras.retain(|(_, contact, old)| {
             *contact != id || old.split(' ').next() != value.split(' ').next()
         });
+        self.model.further.insert(value.clone());
         self.model.extras.push((user, id, value));
         Some(())
     }

@@ -319,6 +319,13 @@ impl Actor<'_> {
         let body = json!({"from": person["ID"], "into": into["ID"]});
         self.world.control(Method::POST, "/tribe/merge", body).await;
         let into = into["ID"].as_str()?.to_owned();
+        // Initials may come with the other card.
+        if person["ID"]
+            .as_str()
+            .is_some_and(|id| self.model.derived.contains(id))
+        {
+            self.model.derived.insert(into.clone());
+        }
         self.model.restless.insert(into, self.world.at());
         Some(())
     }

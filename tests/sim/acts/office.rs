@@ -26,13 +26,13 @@ impl Actor<'_> {
         let (status, _) = self.world.ask(Method::POST, &path, body).await;
         self.world
             .tell(&format!("disconnect {} ({forget}): {status}", user.address));
+        // Links sleep meanwhile, and with forget the bases are gone, whether or not an answer came: what
+        // was edited in between is merged as two cards that meet.
+        self.model.unbased |= forget;
         if !status.is_success() {
             return None;
         }
         self.world.watch.disconnected(&user.address);
-        // Links sleep meanwhile, and with forget the bases are gone: what was edited in between is
-        // merged as two cards that meet.
-        self.model.unbased |= forget;
         Some(())
     }
 

@@ -151,7 +151,7 @@ async fn judge_pair(
     };
     for (slot, tribe, outlook) in oracle::differences(person, main, &sight.own, contact) {
         // A further value of the user's own moves up once the first is taken out, and stays.
-        if tribe.is_empty() && model.extras.iter().any(|(.., extra)| *extra == outlook) {
+        if tribe.is_empty() && model.further.contains(&outlook) {
             continue;
         }
         // So does the private one of two that changed places.

@@ -1,14 +1,84 @@
 //! Edits that a write takes away though its read had not shown them: nothing can prevent that at a remote
 //! without etags, or one that ignores them.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use super::safety::{Item, Watch};
+use tribelink::remote::Request;
 
-/// How long the answers of one reading may take to come together, in milliseconds.
-const READ_MS: i64 = 1_000;
+use super::safety::{Item, Watch, items};
+
+/// How long the answers of one reading may take to come together, in milliseconds: one that is delayed
+/// among them.
+const READ_MS: i64 = 4_500;
+
+/// A write that was sent and has not landed yet, however long its caller waits.
+pub(crate) struct Underway {
+    watch: Arc<Watch>,
+    number: u64,
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.watch.inner().underway.remove(&self.number);
+    }
+}
 
 impl Watch {
+    /// A request leaves: what is typed into the same field until it lands, it takes away.
+    pub(crate) fn sends(self: &Arc<Self>, request: &Request) -> Underway {
+        let mut fields = Vec::new();
+        for item in items(request, request.url.path()) {
+            let id = match item.path.split_once('(') {
+                Some((_, rest)) => rest.trim_end_matches(')'),
+                None => item.path.rsplit('/').next().unwrap_or_default(),
+            };
+            let names = item.body.as_object().into_iter().flatten();
+            fields.extend(names.map(|(name, value)| {
+                let value = value.as_str().unwrap_or_default();
+                (id.to_owned(), name.clone(), value.to_owned())
+            }));
+        }
+        let mut inner = self.inner();
+        // Which of two that travel at once lands last, nobody knows.
+        let mut meet = Vec::new();
+        for (id, name, value) in &fields {
+            let others = inner.underway.values().flatten();
+            let same = others.filter(|(other, its, _)| (other, its) == (id, name));
+            meet.extend(same.flat_map(|(.., other)| [value.clone(), other.clone()]));
+        }
+        inner.overwritten.extend(meet);
+        inner.sent += 1;
+        let number = inner.sent;
+        inner.underway.insert(number, fields);
+        Underway {
+            watch: Arc::clone(self),
+            number,
+        }
+    }
+
+    /// A write of which the service was not told whether it was taken.
+    pub(crate) fn is_left_open(&self, body: &str) {
+        self.inner().left_open.push(body.to_owned());
+    }
+
+    /// Whether a value was in such a write. If it was not taken, and the field was edited at the same
+    /// time, the service takes the edit for one that came after the write.
+    pub(crate) fn left_open(&self, value: &str) -> bool {
+        let inner = self.inner();
+        !value.is_empty() && inner.left_open.iter().any(|body| body.contains(value))
+    }
+
+    /// Somebody types a value into a field of a record, or of a contact of a Graph that takes every write.
+    pub(crate) fn typed(&self, ids: &[&str], field: &str, value: &str) {
+        let mut inner = self.inner();
+        let mut underway = inner.underway.values().flatten();
+        if underway.any(|(id, name, _)| name == field && ids.contains(&id.as_str())) {
+            inner.overwritten.push(value.to_owned());
+        }
+    }
+
     /// Keeps what a write is about to take away unseen.
     pub(super) fn note_overwritten(&self, path: &str, body: &Value) {
         let id = path.split(['(', ')']).nth(1).unwrap_or_default().to_owned();
@@ -21,13 +91,16 @@ impl Watch {
         let mut inner = self.inner();
         // Whoever reads a person with its relationships has all of it only after the last answer. And
         // the last answer may be older than the one before, where reads are stale.
-        let known_ms = self.clock.elapsed_ms() - READ_MS;
+        let now_ms = self.clock.elapsed_ms();
+        let known_ms = now_ms - READ_MS;
         for name in body.as_object().into_iter().flat_map(serde_json::Map::keys) {
             let Some(shown) = record.values.get(name).and_then(Value::as_str) else {
                 continue;
             };
-            // What the service itself wrote it knows, whatever a stale reading shows.
-            if inner.written.contains(&(id.clone(), shown.to_owned())) {
+            // What the service itself wrote it knows, whatever a stale reading shows; but not what
+            // another mailbox's job wrote while this one had read already.
+            let wrote = inner.written.get(&(id.clone(), shown.to_owned()));
+            if wrote.is_some_and(|at_ms| *at_ms <= known_ms) {
                 continue;
             }
             let field = format!("\"{name}\"");
@@ -48,7 +121,9 @@ impl Watch {
             .into_iter()
             .flat_map(serde_json::Map::values);
         let texts = values.filter_map(Value::as_str).map(str::to_owned);
-        inner.written.extend(texts.map(|text| (id.clone(), text)));
+        inner
+            .written
+            .extend(texts.map(|text| ((id.clone(), text), now_ms)));
     }
 
     /// The same at Graph, where it does not honour `If-Match`.

@@ -80,8 +80,12 @@ pub(super) struct Inner {
     pub(super) heard: Vec<(i64, String)>,
     /// Writes to Tribe whose read had not shown what they overwrote: the values that were there.
     pub(super) overwritten: Vec<String>,
-    /// What the service wrote to records of Tribe, by id.
-    pub(super) written: BTreeSet<(String, String)>,
+    /// What the service wrote to records of Tribe, by id, and when it did so last.
+    pub(super) written: BTreeMap<(String, String), i64>,
+    /// The fields of writes that have not landed yet, by record; and how many were sent.
+    pub(super) underway: BTreeMap<u64, Vec<(String, String, String)>>,
+    pub(super) sent: u64,
+    pub(super) left_open: Vec<String>,
     clock_moved: bool,
     /// Mailboxes of users whose disconnect was acknowledged.
     disconnected: BTreeSet<String>,
@@ -454,7 +458,7 @@ impl Watch {
     }
 }
 
-fn items(request: &Request, path: &str) -> Vec<Item> {
+pub(super) fn items(request: &Request, path: &str) -> Vec<Item> {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
     if !path.ends_with("/$batch") {
         return vec![Item {

@@ -25,6 +25,14 @@ pub(super) async fn judge(
     judge_origin_of_values(world, model, sight, wrong);
 }
 
+/// Whether a value stands there, however its letters are written.
+fn shows(record: &Value, value: &str) -> bool {
+    let text = record.to_string().to_lowercase();
+    let value = value.to_lowercase();
+    let national = value.strip_prefix("+31 ").map(|rest| format!("0{rest}"));
+    text.contains(&value) || national.is_some_and(|national| text.contains(&national))
+}
+
 /// Whether what was shown already, and only counts as typed, may have given way to what somebody typed
 /// before and that arrived later.
 fn gives_way(model: &Model, edit: &Edit) -> bool {
@@ -52,6 +60,17 @@ async fn judge_closed(world: &World, sight: &Sight, wrong: &mut Vec<String>) {
     }
 }
 
+/// Whether a value was taken away by a write, as an audit line says.
+fn is_in_audit(audit: &[Value], how: &str, value: &str) -> bool {
+    let mut fields = audit
+        .iter()
+        .flat_map(|line| line["fields"].as_array().into_iter().flatten());
+    fields.any(|field| {
+        let told = field[how].as_str();
+        told.is_some_and(|told| told.contains(value))
+    })
+}
+
 /// Every edit survives, was overwritten by a later one of the same field, or is in the audit.
 async fn judge_edits(world: &World, model: &Model, sight: &Sight, wrong: &mut Vec<String>) {
     let audit = audit(world).await;
@@ -67,31 +86,24 @@ async fn judge_edits(world: &World, model: &Model, sight: &Sight, wrong: &mut Ve
         // In an individual's contact some slots are the user's own and stay there.
         let stands = |user: &Colleague| {
             let found = sight.stamped(&user.object, &edit.person, "contacts");
-            found
-                .iter()
-                .any(|contact| contact.to_string().contains(&edit.value))
+            found.iter().any(|contact| shows(contact, &edit.value))
         };
         if model.shuffled.contains(&edit.number)
             || gives_way(model, edit)
             || is_undone(model, edit)
-            || person.to_string().contains(&edit.value)
+            || shows(person, &edit.value)
             || world.users.iter().any(stands)
         {
             continue;
         }
-        let lost = audit.iter().any(|line| {
-            line["fields"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .any(|field| {
-                    field["lost"]
-                        .as_str()
-                        .is_some_and(|lost| lost.contains(&edit.value))
-                })
-        });
-        if lost {
+        if is_in_audit(&audit, "lost", &edit.value) {
             world.story.count("edit lost by R6, in the audit");
+            continue;
+        }
+        if world.watch.left_open(&edit.value) && is_in_audit(&audit, "before", &edit.value) {
+            world
+                .story
+                .count("edit after a write left open, in the audit");
             continue;
         }
         if let Side::Outlook(n) = edit.side {
@@ -138,9 +150,9 @@ async fn judge_jobs(
     sight: &Sight,
     wrong: &mut Vec<String>,
 ) {
-    // Whoever is shown the card as it was before cannot tell; and without a base two cards meet.
+    // Whoever is shown the card as it was before, or is not told that it changed, cannot tell; and without a base two cards meet.
     let is_stale = script.faults.iter().any(|(name, _)| name == "stale-graph");
-    if is_stale || model.unbased || model.former_jobs.is_empty() {
+    if is_stale || script.setup.ignores_if_match || model.unbased || model.former_jobs.is_empty() {
         return;
     }
     let audit = audit(world).await;
@@ -179,6 +191,7 @@ fn judge_extras(world: &World, model: &Model, sight: &Sight, wrong: &mut Vec<Str
             .find(|one| one["id"] == **contact);
         if let Some(found) = found
             && !found.to_string().contains(value)
+            && !world.watch.overwrote(value)
         {
             wrong.push(format!("user {n}: {value:?} is gone from a contact"));
         }
