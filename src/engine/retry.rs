@@ -77,6 +77,25 @@ pub fn put_off(hints: &[Hint], until_ms: i64) -> Vec<Change> {
     ids.into_iter().map(delay).collect()
 }
 
+/// As how often tried something counts that a remote's failure held up once more; never as so often
+/// that it is parked.
+pub fn after_wait(attempts: u32) -> u32 {
+    match attempts + 1 {
+        ATTEMPTS => ATTEMPTS + 1,
+        next => next,
+    }
+}
+
+/// The same for what failed by itself; `None`: it is to be parked. What a remote held up for long is
+/// given a few tries more, since most of those that it had were not its own.
+pub fn after_try(attempts: u32) -> Option<u32> {
+    match attempts {
+        ATTEMPTS => None,
+        held_up if held_up > ATTEMPTS => Some(ONE_BY_ONE + 1),
+        own => Some(own + 1),
+    }
+}
+
 /// What becomes of a hint whose work failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -106,7 +125,7 @@ pub fn fate(error: &remote::Error, attempts: u32, chance: u8) -> Fate {
         | remote::Error::NotFound
         | remote::Error::Gone
         | remote::Error::Unauthorised
-            if attempts < ATTEMPTS =>
+            if after_try(attempts).is_some() =>
         {
             Fate::Again(backoff_ms(attempts, chance))
         }
@@ -161,6 +180,25 @@ mod tests {
             code: "ErrorInvalidRequest".to_owned(),
         };
         assert!(matches!(fate(&final_, 0, 0), Fate::Park(_)));
+    }
+
+    #[test]
+    fn what_a_remote_held_up_for_long_is_not_parked_by_the_next_failure() {
+        let waits = (0..PATIENT_ATTEMPTS).scan(0, |attempts, _| {
+            *attempts = after_wait(*attempts);
+            Some(*attempts)
+        });
+        for held_up in waits {
+            assert!(after_try(held_up).is_some(), "{held_up}");
+        }
+        // Whatever it was, it is parked in the end.
+        let mut tries = 0;
+        let mut attempts = Some(50);
+        while let Some(now) = attempts {
+            attempts = after_try(now);
+            tries += 1;
+        }
+        assert!(tries < ATTEMPTS);
     }
 
     #[test]

@@ -45,6 +45,7 @@ stories! {
     a_subscription_whose_removal_nobody_told_stayed_away
     a_write_that_was_never_sent_counted_as_made
     an_edit_told_after_a_listing_was_judged_by_the_listing
+    an_edit_held_up_by_an_outage_was_parked_as_it_went_on
     an_item_refused_now_and_then_for_a_day_was_parked
     an_old_reading_of_tribe_was_written_upon
     initials_of_a_former_name_won_over_typed_ones_without_a_base

@@ -55,12 +55,15 @@ impl Job<'_> {
     async fn set_aside(&self, hint: &Hint, error: &remote::Error) -> Result<(), Error> {
         let mut chance = [0];
         self.engine.ports.random.fill(&mut chance);
-        let changes = match retry::fate(error, hint.hint.attempts, chance[0]) {
-            Fate::Again(wait_ms) | Fate::Wait(wait_ms) => vec![Change::DelayHints {
-                ids: vec![hint.id],
-                not_before_ms: self.engine.now() + wait_ms,
-                attempts: hint.hint.attempts + 1,
-            }],
+        let attempts = hint.hint.attempts;
+        let delay = |wait_ms, attempts| Change::DelayHints {
+            ids: vec![hint.id],
+            not_before_ms: self.engine.now() + wait_ms,
+            attempts,
+        };
+        let changes = match retry::fate(error, attempts, chance[0]) {
+            Fate::Again(wait_ms) => vec![delay(wait_ms, attempts + 1)],
+            Fate::Wait(wait_ms) => vec![delay(wait_ms, retry::after_wait(attempts))],
             Fate::Park(reason) => {
                 // With few hints a day without Tribe looks like a fault of each.
                 let is_away = error.is_passing() && self.land.crm.identity().await.is_err();

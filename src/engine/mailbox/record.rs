@@ -314,15 +314,19 @@ impl Job<'_> {
                 changes.push(Change::DropHints(hints));
             }
             Some(End::PutOff) => {}
-            Some(End::Wait(wait_ms)) => changes.push(self.again(case, *wait_ms)),
-            Some(End::Again(wait_ms)) if case.attempts < retry::ATTEMPTS => {
-                changes.push(self.again(case, *wait_ms));
+            Some(End::Wait(wait_ms)) => {
+                let attempts = retry::after_wait(case.attempts);
+                changes.push(self.again(case, *wait_ms, attempts));
             }
-            Some(End::Again(_)) => {
-                let reason = "it failed again and again; look at both sides, then retry".to_owned();
-                changes.push(self.subject(case, None).parked("", reason, case.attempts));
-                changes.push(Change::DropHints(hints));
-            }
+            Some(End::Again(wait_ms)) => match retry::after_try(case.attempts) {
+                Some(attempts) => changes.push(self.again(case, *wait_ms, attempts)),
+                None => {
+                    let reason = "it failed again and again; look at both sides, then retry";
+                    let subject = self.subject(case, None);
+                    changes.push(subject.parked("", reason.to_owned(), case.attempts));
+                    changes.push(Change::DropHints(hints));
+                }
+            },
             Some(End::Park(reason)) => {
                 changes.push(self.subject(case, None).parked(
                     "",
@@ -335,7 +339,7 @@ impl Job<'_> {
     }
 
     /// A case's hints wait, longer each time.
-    fn again(&self, case: &Case, wait_ms: i64) -> Change {
+    fn again(&self, case: &Case, wait_ms: i64, attempts: u32) -> Change {
         let least = match case.attempts {
             0 => 0,
             attempts => retry::backoff_ms(attempts, self.chance()),
@@ -343,7 +347,7 @@ impl Job<'_> {
         Change::DelayHints {
             ids: case.hints.clone(),
             not_before_ms: self.engine.now() + wait_ms.max(least),
-            attempts: case.attempts + 1,
+            attempts,
         }
     }
 
