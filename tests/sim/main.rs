@@ -5,7 +5,8 @@
 //! sandbox's router without sockets, under a paused clock. A seed draws a script, so that it can
 //! be played again: `SIM_SEED=n cargo test --profile sim --test sim replay -- --nocapture`.
 //! `SIM_SEEDS=n` sets how many seeds [`seeds`] runs, `SIM_FROM=n` where it begins, `SIM_JOBS=n` on how
-//! many threads. `SIM_BUG=Name` plants that bug alone.
+//! many threads. `SIM_BUG=Name` plants that bug alone. `SIM_SCRIPT=path` plays a script from a file, as a
+//! failing seed prints it.
 //!
 //! # Map
 //! - [`script`]: what a seed draws, as data; how it is made shorter. [`run`]: a script from beginning

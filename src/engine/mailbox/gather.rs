@@ -26,10 +26,6 @@ use crate::{
     telemetry::meter,
 };
 
-/// How long a person read from Tribe may be written to without another read, in milliseconds: nothing
-/// but the time in between keeps an edit from being overwritten there.
-const TRIBE_FRESH_MS: i64 = 2_000;
-
 /// A planner that asks for more rounds than this has a defect; the case is parked.
 const ROUNDS: u32 = 8;
 
@@ -61,6 +57,7 @@ impl Job<'_> {
     pub(super) async fn gather(&mut self, cases: &mut [Case]) -> Result<(), Error> {
         self.load(cases).await?;
         self.read_tribe(cases).await?;
+        let mut refreshed = false;
         loop {
             self.step_allowed()?;
             let mut wanted: Vec<(usize, Wanted)> = Vec::new();
@@ -73,7 +70,12 @@ impl Job<'_> {
                 }
             }
             if wanted.is_empty() {
-                return Ok(());
+                // Where Tribe is so slow that this is old, too, another reading would be no younger.
+                if refreshed || !self.refresh_tribe(cases).await? {
+                    return Ok(());
+                }
+                refreshed = true;
+                continue;
             }
             self.read_outlook(cases, wanted).await?;
         }
@@ -200,11 +202,7 @@ impl Job<'_> {
             case.outlook = Outlook::Unread;
             again = true;
         }
-        // Once: where Tribe is as slow as that, another reading would be no younger.
-        let is_old = self.engine.now() - case.tribe_ms > TRIBE_FRESH_MS && case.attempts == 0;
-        let is_read = matches!(case.tribe, Tribe::Read(_));
-        let passed_on = matches!(case.tribe, Tribe::PassedOn(_));
-        if !update.tribe.is_empty() && (passed_on || is_read && is_old) {
+        if !update.tribe.is_empty() && matches!(case.tribe, Tribe::PassedOn(_)) {
             case.tribe = Tribe::Unread;
             case.look_at_outlook = true;
             again = true;

@@ -21,6 +21,9 @@ use crate::{
     remote,
 };
 
+/// How old a reading of Tribe may be when a write to Tribe is planned from it, in milliseconds.
+const TRIBE_FRESH_MS: i64 = 2_000;
+
 /// What the reads of a group brought.
 #[derive(Default)]
 struct Reads {
@@ -82,6 +85,43 @@ impl Job<'_> {
             };
         }
         Ok(())
+    }
+
+    /// Reads once more, in one go, whoever is about to be written to in Tribe and was read a while ago:
+    /// Tribe has no etags, so nothing but the time in between keeps an edit from being overwritten there
+    /// (Tribe reference 3.6). Whoever changed is planned anew; true where somebody is.
+    pub(super) async fn refresh_tribe(&mut self, cases: &mut [Case]) -> Result<bool, Error> {
+        let now = self.engine.now();
+        let is_old = |case: &Case| {
+            let writes = case.update().is_some_and(|update| !update.tribe.is_empty());
+            writes && case.end.is_none() && now - case.tribe_ms > TRIBE_FRESH_MS
+        };
+        let old: BTreeSet<PersonId> = cases
+            .iter()
+            .filter(|case| is_old(case))
+            .map(|case| case.person)
+            .collect();
+        if old.is_empty() {
+            return Ok(false);
+        }
+        let reads = self.reads(&old, 0).await?;
+        let mut any = false;
+        for case in cases.iter_mut().filter(|case| old.contains(&case.person)) {
+            if let Some(error) = reads.failed.get(&case.person) {
+                case.end = Some(self.end_of(case, error));
+                case.plan = None;
+                continue;
+            }
+            case.tribe_ms = now;
+            let now = reads.people.get(&case.person);
+            if matches!((&case.tribe, now), (Tribe::Read(used), Some(now)) if used == now) {
+                continue;
+            }
+            case.tribe = now.map_or(Tribe::Gone, |person| Tribe::Read(Arc::clone(person)));
+            case.plan = None;
+            any = true;
+        }
+        Ok(any)
     }
 
     /// Puts off whoever the environment worker has since read anew, and found changed: a write to Tribe
