@@ -1,6 +1,8 @@
 //! Two persons that become one, two users with one person, an old copy in the place of a deleted
 //! contact, and a database that is away for a while.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 use tribelink::{
@@ -8,6 +10,7 @@ use tribelink::{
     store::{NewHint, ReadId, Source, Target},
 };
 use tribelink_plan::ids::EnvironmentId;
+use tribelink_sandbox::calls::Entry;
 
 use crate::{
     hands::text,
@@ -222,4 +225,49 @@ async fn a_hint_that_another_replicas_reading_led_to_is_not_answered_by_an_older
     world
         .shows(&mailbox, &id, "givenName", json!("Carla"))
         .await;
+}
+
+/// Tribe has no etags: only a young reading keeps an edit from being overwritten unseen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reading_of_tribe_that_grew_old_is_renewed_before_the_write() {
+    let world = World::start(Setup::default()).await;
+    let mailbox = world.mailbox(0);
+    let card = world.somebody(&mailbox, 1).await;
+    world.live(&mailbox).await;
+    let contact = world.contact(&mailbox, "Jansen 1").await.unwrap();
+    let id = text(&contact, "id");
+    world.quiet().await;
+    world.clear_calls();
+    let slow = json!({
+        "match": {"method": "GET", "path": "/v1.0/me/contacts/*"}, "then": {"delay_ms": 1_000},
+    });
+    world.fault(slow).await;
+    // Nobody but the job that reads tells of what is typed in Tribe.
+    let silent = json!({"hints": {"source": "tribe", "drop": true}});
+    world.fault(silent).await;
+    world
+        .edit_outlook(&mailbox, &id, json!({"givenName": "Outlook"}))
+        .await;
+    world
+        .eventually("Tribe was read, and Outlook is about to be", async || {
+            let calls = world.calls();
+            let reads = |call: &&Entry| call.method == "GET" && call.path.contains("/me/contacts/");
+            calls.iter().find(reads).map(|_| ())
+        })
+        .await;
+    world
+        .edit_tribe(&card.person, json!({"FirstName": "Tribe"}))
+        .await;
+    world.clock.advance(Duration::from_secs(5));
+    world
+        .shows(&mailbox, &id, "givenName", json!("Tribe"))
+        .await;
+    world.quiet().await;
+    world
+        .tribe_shows(&card.person, "FirstName", json!("Tribe"))
+        .await;
+    let audit = world.audit(&card).await;
+    let lost =
+        |line: &&Value| line["rule"] == "R6" && line.to_string().contains("\"lost\":\"Outlook\"");
+    assert_eq!(audit.iter().filter(lost).count(), 1, "{audit:#?}");
 }
