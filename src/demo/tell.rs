@@ -197,7 +197,7 @@ impl Teller {
             &mut page,
             &format!("  export TRIBELINK_TOKEN={}", parties.token),
         );
-        line(&mut page, "  tribelink users list");
+        line(&mut page, &format!("  {} users list", program()));
         line(&mut page, "");
         line(&mut page, "Ctrl-C ends.");
         say(&page);
@@ -383,6 +383,13 @@ fn cause(word: &str) -> &str {
         "person" => "somebody's request",
         other => other,
     }
+}
+
+/// How this program was started, so that the line can be typed as it stands.
+fn program() -> String {
+    std::env::args()
+        .next()
+        .unwrap_or_else(|| "tribelink".to_owned())
 }
 
 #[cfg(test)]
