@@ -143,7 +143,7 @@ impl Held {
         for attempts in 0.. {
             match self.commit(changes.clone()).await {
                 Err(Error::Store(crate::store::Error::Unavailable(_))) if self.left_ms() > 0 => {
-                    self.pause(attempts).await;
+                    self.wait_for_database(attempts).await;
                 }
                 outcome => return outcome,
             }
@@ -165,13 +165,13 @@ impl Held {
             if !passes || attempts >= RESTS_TRIED {
                 return kept.map_err(Error::Store);
             }
-            self.pause(attempts).await;
+            self.wait_for_database(attempts).await;
             attempts += 1;
         }
     }
 
     /// Before the database is tried again.
-    async fn pause(&self, attempts: u32) {
+    async fn wait_for_database(&self, attempts: u32) {
         let wait_ms = retry::backoff_ms(attempts, 0).min(5_000);
         let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
         self.engine.ports.clock.sleep(wait).await;

@@ -143,7 +143,7 @@ impl Transport for SimTransport {
         let is_told = answer
             .as_ref()
             .is_ok_and(|answer| !answer.status.is_server_error());
-        if !is_told {
+        if is_write && !is_told {
             self.watch.is_left_open(&told);
         }
         let answer = if thins { answer.map(thinned) } else { answer };

@@ -113,11 +113,11 @@ impl Job<'_> {
                 continue;
             }
             case.tribe_ms = now;
-            let now = reads.people.get(&case.person);
-            if matches!((&case.tribe, now), (Tribe::Read(used), Some(now)) if used == now) {
+            let read = reads.people.get(&case.person);
+            if matches!((&case.tribe, read), (Tribe::Read(used), Some(read)) if used == read) {
                 continue;
             }
-            case.tribe = now.map_or(Tribe::Gone, |person| Tribe::Read(Arc::clone(person)));
+            case.tribe = read.map_or(Tribe::Gone, |person| Tribe::Read(Arc::clone(person)));
             case.plan = None;
             any = true;
         }

@@ -150,7 +150,8 @@ async fn judge_jobs(
     sight: &Sight,
     wrong: &mut Vec<String>,
 ) {
-    // Whoever is shown the card as it was before, or is not told that it changed, cannot tell; and without a base two cards meet.
+    // Whoever is shown the card as it was before, or is not told that it changed, cannot tell; and
+    // without a base two cards meet.
     let is_stale = script.faults.iter().any(|(name, _)| name == "stale-graph");
     if is_stale || script.setup.ignores_if_match || model.unbased || model.former_jobs.is_empty() {
         return;
