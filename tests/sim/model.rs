@@ -43,6 +43,9 @@ pub(crate) struct Model {
     /// When a user last deleted or restored the contact of a person: `(user, person)`.
     pub(crate) deleted: BTreeMap<(usize, String), i64>,
     pub(crate) restored: BTreeSet<(usize, String)>,
+    /// Whose contact was deleted as soon as an answer had shown it with its stamp, or before: made by a
+    /// create whose answer was lost.
+    pub(crate) unseen: BTreeSet<(usize, String)>,
     /// When relationships, managers, owners or marks of a person last changed.
     pub(crate) restless: BTreeMap<String, i64>,
     /// People who had initials in Tribe: where these happen to be what Outlook would derive, it goes

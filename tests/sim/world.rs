@@ -223,6 +223,7 @@ impl World {
     /// Ends a process at once, wherever it is.
     pub(crate) async fn crash(&mut self, number: usize) {
         self.post.services.lock().expect("the services")[number] = None;
+        self.watch.dies(self.at());
         if let Some(running) = self.running[number].take() {
             running.process.end();
             running.engine.abort();

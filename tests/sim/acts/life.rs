@@ -20,6 +20,12 @@ impl Actor<'_> {
         self.model.deleted.insert(key.clone(), self.world.at());
         self.model.restored.remove(&key);
         let id = contact["id"].as_str().unwrap_or_default();
+        let ids = ["id", "immutableId"].map(|name| contact[name].as_str());
+        let mut ids = ids.into_iter().flatten();
+        let stamp = stamp_of(contact).unwrap_or_default();
+        if !ids.any(|id| self.world.watch.knew(&[id, stamp])) {
+            self.model.unseen.insert(key);
+        }
         self.model.extras.retain(|(_, contact, _)| contact != id);
     }
 

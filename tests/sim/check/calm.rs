@@ -206,6 +206,7 @@ fn stays_deleted(model: &Model, n: usize, person: &Value) -> bool {
     let id = person["ID"].as_str().unwrap_or_default();
     model.deleted.contains_key(&(n, id.to_owned()))
         && !model.restored.contains(&(n, id.to_owned()))
+        && !model.unseen.contains(&(n, id.to_owned()))
         && model.copies.is_empty()
         && model.edits.iter().all(|edit| edit.person != id)
         && !model.restless.contains_key(id)

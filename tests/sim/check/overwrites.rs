@@ -70,6 +70,27 @@ impl Watch {
         !value.is_empty() && inner.left_open.iter().any(|body| body.contains(value))
     }
 
+    /// A process dies, and takes what it had planned and not sent with it.
+    pub(crate) fn dies(&self, at_ms: i64) {
+        self.inner().deaths.push(at_ms);
+    }
+
+    /// Whether a process died while it may have been about to carry an edit of this time across: whoever
+    /// finds the plan cannot tell a write that was never sent from one that somebody edited since.
+    pub(crate) fn cut_short(&self, at_ms: i64) -> bool {
+        let inner = self.inner();
+        let mut deaths = inner.deaths.iter();
+        deaths.any(|death| (at_ms..at_ms + READ_MS).contains(death))
+    }
+
+    /// Whether one answer told all of it long enough ago that the service had time to note it.
+    pub(crate) fn knew(&self, texts: &[&str]) -> bool {
+        let until_ms = self.clock.elapsed_ms() - READ_MS;
+        let inner = self.inner();
+        let mut heard = inner.heard.iter().filter(|(at_ms, _)| *at_ms <= until_ms);
+        heard.any(|(_, body)| texts.iter().all(|text| body.contains(text)))
+    }
+
     /// Somebody types a value into a field of a record, or of a contact of a Graph that takes every write.
     pub(crate) fn typed(&self, ids: &[&str], field: &str, value: &str) {
         let mut inner = self.inner();

@@ -86,6 +86,7 @@ pub(super) struct Inner {
     pub(super) underway: BTreeMap<u64, Vec<(String, String, String)>>,
     pub(super) sent: u64,
     pub(super) left_open: Vec<String>,
+    pub(super) deaths: Vec<i64>,
     clock_moved: bool,
     /// Mailboxes of users whose disconnect was acknowledged.
     disconnected: BTreeSet<String>,

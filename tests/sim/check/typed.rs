@@ -100,7 +100,8 @@ async fn judge_edits(world: &World, model: &Model, sight: &Sight, wrong: &mut Ve
             world.story.count("edit lost by R6, in the audit");
             continue;
         }
-        if world.watch.left_open(&edit.value) && is_in_audit(&audit, "before", &edit.value) {
+        let is_open = world.watch.left_open(&edit.value) || world.watch.cut_short(edit.at_ms);
+        if is_open && is_in_audit(&audit, "before", &edit.value) {
             world
                 .story
                 .count("edit after a write left open, in the audit");
