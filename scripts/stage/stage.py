@@ -1,4 +1,4 @@
-"""What the scenes play on: Postgres, sandboxes, replicas, and a door in front of them."""
+"""What scenes and measurements play on: Postgres, sandboxes, services, and a door in front of them."""
 
 import base64
 import http.client
@@ -19,6 +19,7 @@ import urllib.request
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ["TRIBELINK"]
 ADMIN = "token-of-this-run"
+KEYS = "k1:" + base64.b64encode(b"r" * 32).decode()
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -163,6 +164,12 @@ class Process:
             fields = stat.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
+    def memory(self, what="VmRSS"):
+        """MB held now; VmHWM: the most it ever held."""
+        with open(f"/proc/{self.popen.pid}/status", encoding="ascii") as status:
+            line = next(line for line in status if line.startswith(what))
+        return int(line.split()[1]) / 1024
+
     def end(self):
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGCONT)
@@ -247,16 +254,19 @@ class Door:
         server.close()
 
 
-class Replica(Process):
-    def __init__(self, folder, name, door, database, sandbox, settings):
+class Service(Process):
+    """One process of the service, in front of a sandbox; on SQLite in the folder unless told."""
+
+    def __init__(self, folder, name, sandbox, settings=None, database=None, public_url=None):
         self.port = free_port()
-        self.door = door
+        self.origin = f"http://127.0.0.1:{self.port}"
+        self.database = os.path.join(folder, f"{name}.db")
         tribe, microsoft = sandbox.config["tribe"], sandbox.config["microsoft"]
         values = {
             "SERVER__LISTEN": f"127.0.0.1:{self.port}",
-            "SERVER__PUBLIC_URL": door.origin,
-            "DATABASE__URL": database,
-            "SECURITY__ENCRYPTION_KEYS": "k1:" + base64.b64encode(b"r" * 32).decode(),
+            "SERVER__PUBLIC_URL": public_url or self.origin,
+            "DATABASE__URL": database or f"sqlite://{self.database}",
+            "SECURITY__ENCRYPTION_KEYS": KEYS,
             "SECURITY__ADMIN_TOKEN": ADMIN,
             "TRIBE__API_URL": sandbox.origin,
             "TRIBE__AUTH_URL": sandbox.origin,
@@ -268,11 +278,11 @@ class Replica(Process):
             "MICROSOFT__TENANT": microsoft["tenant"],
             "MICROSOFT__CLIENT_ID": microsoft["client_id"],
             "MICROSOFT__CLIENT_SECRET": microsoft["client_secret"],
-            **settings,
+            **(settings or {}),
         }
         env = {f"TRIBELINK_{key}": value for key, value in values.items()}
         super().__init__(folder, name, ["serve"], env)
-        self.api = Client(f"http://127.0.0.1:{self.port}", {"Authorization": f"Bearer {ADMIN}"})
+        self.api = Client(self.origin, {"Authorization": f"Bearer {ADMIN}"})
 
     def ready(self, timeout=3):
         try:
@@ -280,6 +290,14 @@ class Replica(Process):
                 return answer.status == 200
         except OSError:
             return False
+
+
+class Replica(Service):
+    """One of several behind a door."""
+
+    def __init__(self, folder, name, door, database, sandbox, settings):
+        self.door = door
+        super().__init__(folder, name, sandbox, settings, database, door.origin)
 
     def in_rotation(self, wanted):
         targets = [port for port in self.door.targets if port != self.port]
@@ -312,7 +330,7 @@ class Stage:
 
     def __init__(self):
         self.keep = os.environ.get("KEEP_LOGS")
-        self.folder = self.keep or tempfile.mkdtemp(prefix="tribelink-replicas.")
+        self.folder = self.keep or tempfile.mkdtemp(prefix="tribelink-stage.")
         os.makedirs(self.folder, exist_ok=True)
         self.ends = []
 
