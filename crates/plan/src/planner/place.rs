@@ -179,12 +179,7 @@ fn write(
         (field, reason?)
     };
     let mark = lens.mark(field, &value);
-    let base = pair.link.base.get(field);
-    let is_users = !anew
-        && base.tribe == Mark::Empty
-        && matches!(base.outlook, Mark::Value(_))
-        && lens.mark(field, &stands) == base.outlook;
-    let first = if is_users {
+    let first = if is_users_own(pair, field, &stands) {
         First::Keep
     } else {
         First::Replace
@@ -199,6 +194,17 @@ fn write(
         loses,
     });
     Some(mark)
+}
+
+/// Whether what stands first in a list came there as the value before it was taken away: it is a
+/// further value of the user's own, whoever is the main relationship.
+fn is_users_own(pair: Pair<'_>, field: Field, stands: &Reading) -> bool {
+    let base = pair.link.base.get(field);
+    let is_list = field.is_email() || matches!(field, Field::BusinessPhone | Field::PrivatePhone);
+    is_list
+        && base.tribe == Mark::Empty
+        && matches!(base.outlook, Mark::Value(_))
+        && pair.situation.lens.mark(field, stands) == base.outlook
 }
 
 /// Whether the slot of a field stood for something else before.
@@ -333,6 +339,7 @@ fn places_anew(
         || t == Mark::Unknown
         || o == Mark::Unknown
         || t == o
+        || (t == Mark::Empty && is_users_own(pair, field, stands))
         || (leaves_business && t == Mark::Empty);
     if !follow && misfit.is_none() {
         return true;

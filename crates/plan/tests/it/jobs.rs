@@ -71,6 +71,32 @@ fn a_new_main_relationship_is_judged_under_the_old_slots_then_placed_anew() {
 }
 
 #[test]
+fn a_users_own_number_outlives_jobs_without_one_and_with_one() {
+    let mut world = World::linked(Kind::Contact);
+    let list = |texts: &[&str]| Some(texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>());
+    world.contact().business_phones = list(&["+31201234567", "+31202222222"]);
+    let mut jobs = [20, 30, 40].map(|number| relationship(number, Kind::Contact));
+    jobs[2]
+        .fields
+        .insert(Field::BusinessPhone, value("+31205555555"));
+    let shown = [
+        &["+31202222222"][..],
+        &["+31202222222"],
+        &["+31205555555", "+31202222222"],
+    ];
+    for (job, shown) in jobs.into_iter().zip(shown) {
+        for left in &mut world.person().relationships {
+            left.former = true;
+        }
+        world.person().relationships.push(job);
+        world.run();
+        assert_eq!(world.seen().business_phones, list(shown));
+        world.assert_quiet();
+        world.pass_time();
+    }
+}
+
+#[test]
 fn an_edit_of_a_deleted_relationship_is_lost_with_an_audit_line() {
     let mut world = World::linked(Kind::Contact);
     world.contact().job_title = value("Senior buyer");
