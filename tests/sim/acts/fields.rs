@@ -408,6 +408,12 @@ impl Actor<'_> {
         self.world
             .tell(&format!("Outlook({user}) {id:.12} extra {value:?}"));
         self.model.typed.insert(value.clone());
+        if !self.world.remotes.lock().graph.switches.honour_if_match {
+            let kept = contact["immutableId"].as_str().unwrap_or(&id);
+            for slot in ["businessPhones", "emailAddresses"] {
+                self.world.watch.typed(&[&id, kept], slot, &value);
+            }
+        }
         self.patch(user, &id, change).await;
         // A note or category of before is replaced by this one, by the user.
         self.model.extras.retain(|(_, contact, old)| {

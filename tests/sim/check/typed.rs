@@ -192,7 +192,7 @@ fn judge_extras(world: &World, model: &Model, sight: &Sight, wrong: &mut Vec<Str
             .iter()
             .find(|one| one["id"] == **contact);
         if let Some(found) = found
-            && !found.to_string().contains(value)
+            && !shows(found, value)
             && !world.watch.overwrote(value)
         {
             wrong.push(format!("user {n}: {value:?} is gone from a contact"));
