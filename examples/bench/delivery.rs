@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// What is sent.
 pub(crate) enum Kind {
     /// A signed webhook of 1 KB about one person.
-    Tribe(hmac::Key),
+    Tribe(Box<hmac::Key>),
     /// So many contacts, told in turn by the subscriptions of a file of
     /// `[{"id", "client_state", "owner"}]`.
     Graph(Vec<Value>, usize),
@@ -18,7 +18,10 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn tribe(secret: &str) -> Kind {
-        Kind::Tribe(hmac::Key::new(hmac::HMAC_SHA512, secret.as_bytes()))
+        Kind::Tribe(Box::new(hmac::Key::new(
+            hmac::HMAC_SHA512,
+            secret.as_bytes(),
+        )))
     }
 
     pub(crate) fn graph(file: &Path, items: usize) -> Kind {

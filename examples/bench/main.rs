@@ -16,6 +16,7 @@
     clippy::unwrap_used,
     reason = "a tool for measurements: whatever fails ends it"
 )]
+#![expect(clippy::disallowed_methods, reason = "real time is what it measures")]
 
 mod delivery;
 mod load;
