@@ -1,4 +1,4 @@
-"""What measurements find: rows with their yardstick and their target, kept as JSON for docs/performance.md."""
+"""What measurements find: rows with their yardstick and their target, printed and kept as JSON."""
 
 import json
 import os
@@ -6,10 +6,8 @@ import statistics
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ["CARGO_TARGET_DIR"])
 TOOL = TARGET / "release" / "examples" / "bench"
-FILL = TARGET / "release" / "examples" / "fill"
 FOUND = TARGET / "bench"
 
 
