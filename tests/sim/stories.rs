@@ -43,6 +43,7 @@ stories! {
     a_rest_was_forgotten_where_the_pass_could_not_be_recorded
     a_rest_was_forgotten_while_the_database_was_away
     a_subscription_whose_removal_nobody_told_stayed_away
+    a_users_own_number_gave_way_to_the_next_jobs
     a_write_that_was_never_sent_counted_as_made
     an_edit_told_after_a_listing_was_judged_by_the_listing
     an_edit_held_up_by_an_outage_was_parked_as_it_went_on
