@@ -47,6 +47,14 @@ pub struct Scheduler {
     bell: Notify,
 }
 
+/// What a lane works on. They fail each by itself: chores that ask one remote say nothing of the other, which
+/// the hints wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Work {
+    Chores,
+    Hints,
+}
+
 #[derive(Default)]
 struct State {
     environments: Queue,
@@ -57,7 +65,7 @@ struct State {
     again: BTreeSet<Lane>,
     resting: BTreeMap<Lane, i64>,
     failures: BTreeMap<Lane, u32>,
-    setbacks: BTreeMap<Lane, u32>,
+    setbacks: BTreeMap<(Lane, Work), u32>,
     stopped: BTreeSet<UserId>,
     share: Share,
 }
@@ -118,18 +126,19 @@ impl Scheduler {
         !self.state().mailboxes.is_empty()
     }
 
-    /// A lane was put off as a whole once more; answers how often in a row it was before.
-    pub(crate) fn setback(&self, lane: &Lane) -> u32 {
+    /// A lane's work of that kind was put off as a whole once more; answers how often in a row it was
+    /// before.
+    pub(crate) fn setback(&self, lane: &Lane, work: Work) -> u32 {
         let mut state = self.state();
-        let known = state.setbacks.entry(lane.clone()).or_default();
+        let known = state.setbacks.entry((lane.clone(), work)).or_default();
         let before = *known;
         *known = before.saturating_add(1);
         before
     }
 
-    /// A lane's work came to its end.
-    pub(crate) fn recovered(&self, lane: &Lane) {
-        self.state().setbacks.remove(lane);
+    /// A lane's work of that kind came to its end.
+    pub(crate) fn recovered(&self, lane: &Lane, work: Work) {
+        self.state().setbacks.remove(&(lane.clone(), work));
     }
 
     fn finish(&self, lane: &Lane, outcome: &Result<(), Error>, now_ms: i64) {

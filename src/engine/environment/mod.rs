@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tribelink_plan::ids::EnvironmentId;
 
-use super::{Engine, Error, Land, lease::Held, millis, retry};
+use super::{Engine, Error, Land, lease::Held, millis, retry, schedule::Work};
 use crate::{
     remote,
     store::{Change, Environment, Hint},
@@ -58,17 +58,17 @@ pub(super) async fn run(
             held,
             land: engine.open(environment).await?,
         };
-        let outcome = if chores {
-            job.chores().await
-        } else {
-            job.hints(&waiting).await
+        let work = if chores { Work::Chores } else { Work::Hints };
+        let outcome = match work {
+            Work::Chores => job.chores().await,
+            Work::Hints => job.hints(&waiting).await,
         };
         let outcome = match outcome {
             Err(Error::Remote(error)) if !chores => job.one_by_one(&waiting, error).await,
             outcome => outcome,
         };
         match outcome {
-            Ok(()) => engine.scheduler.recovered(&held.lease().lane),
+            Ok(()) => engine.scheduler.recovered(&held.lease().lane, work),
             Err(Error::Remote(error)) => {
                 job.put_off(chores, &waiting, &error).await?;
                 return Ok(());
@@ -144,7 +144,8 @@ impl Job<'_> {
             }
             false => Vec::new(),
         };
-        let attempts = retry::attempts_of(&hints).max(self.engine.scheduler.setback(lane));
+        let work = if chores { Work::Chores } else { Work::Hints };
+        let attempts = retry::attempts_of(&hints).max(self.engine.scheduler.setback(lane, work));
         let mut chance = [0];
         self.engine.ports.random.fill(&mut chance);
         let wait_ms = match error {

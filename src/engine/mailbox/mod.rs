@@ -39,7 +39,7 @@ use tribelink_plan::{
     planted::{self, Bug},
 };
 
-use super::{Engine, Error, Land, lease::Held, millis, retry};
+use super::{Engine, Error, Land, lease::Held, millis, retry, schedule::Work};
 use crate::{
     activation::{self, tokens},
     ports::Wake as _,
@@ -153,7 +153,13 @@ pub(super) async fn run(
             job.land.environment.throttled_until_ms = job.land.crm.rests_until_ms();
         }
         match outcome {
-            Ok(()) => engine.scheduler.recovered(&held.lease().lane),
+            Ok(()) => {
+                let work = match waiting.is_empty() {
+                    true => Work::Chores,
+                    false => Work::Hints,
+                };
+                engine.scheduler.recovered(&held.lease().lane, work);
+            }
             Err(Error::Remote(error)) => return job.put_off(&waiting, &error).await,
             Err(error) => return Err(error),
         }
@@ -287,7 +293,8 @@ impl Job<'_> {
             }
             false => Vec::new(),
         };
-        let attempts = retry::attempts_of(&hints).max(self.engine.scheduler.setback(lane));
+        let work = if chores { Work::Chores } else { Work::Hints };
+        let attempts = retry::attempts_of(&hints).max(self.engine.scheduler.setback(lane, work));
         let wait_ms = match error {
             remote::Error::Throttled { .. } if planted::is(Bug::NoRest) => 0,
             remote::Error::Throttled { after: Some(after) } => {
