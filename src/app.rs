@@ -237,6 +237,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
         login: settings::login(config, &crms, given, Arc::clone(&clock))?,
         settings: activation::Settings {
             lease: config.worker.lease,
+            keeps_values: config.audit.undo.is_some(),
             ..activation::Settings::new(config.server.public_url.clone())
         },
     });

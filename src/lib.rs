@@ -11,7 +11,7 @@
 //! - [`vault`]: how personal values and secrets rest. [`reminder`]: what ends soon.
 //! - [`server`], [`telemetry`]: how the service is reached, and what it says about itself.
 //! - [`cli`], [`doctor`]: the command line, and what it examines.
-//! - [`sealed`], [`environment`]: what the rooms agree on: sealed shapes, settings.
+//! - [`sealed`], [`environment`], [`trail`]: what the rooms agree on: sealed shapes, settings, audit lines.
 //! - [`clock`], [`random`]: time and chance as ports. [`digest`]: hashes and their comparison.
 //!   [`crash`]: where a test kills the process.
 //!
@@ -43,5 +43,6 @@ pub mod sealed;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod trail;
 pub mod tribe;
 pub mod vault;

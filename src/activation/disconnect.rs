@@ -145,6 +145,8 @@ impl Activation {
         changes.extend(ended.map(Change::DropSubscription));
         if forget {
             changes.push(Change::ForgetLinks(id));
+        } else {
+            changes.extend(self.unfinished(id, lease).await?);
         }
         changes.extend(line.map(|line| Change::AddAudit(Box::new(line))));
         let guard = Guard::Lease {

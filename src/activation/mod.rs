@@ -6,7 +6,8 @@
 //!   after consent (pure).
 //! - [`invite`]: activates employees and makes consent links. [`consent`]: the sign-in itself, from
 //!   the opened link to saved tokens. [`browser`]: what links and sign-ins have in common.
-//! - [`command`]: start, pause, resume, resync, rebuild, release, preview. [`disconnect`]: R20 and R22.
+//! - [`command`]: start, pause, resume, resync, rebuild, release, preview. [`disconnect`]: R20 and R22;
+//!   `unfinished`: writes whose outcome nobody will look for any more.
 //! - [`connect`]: an administrator connects an environment by a sign-in at Tribe.
 //! - [`enter`]: signing in to the page. [`session`]: who is signed in.
 //! - [`tokens`]: the access token of a mailbox, for workers.
@@ -26,6 +27,7 @@ pub mod return_to;
 pub mod session;
 pub mod tokens;
 pub mod transition;
+mod unfinished;
 
 use std::{sync::Arc, time::Duration};
 
@@ -101,6 +103,8 @@ pub struct Settings {
     pub lease: Duration,
     /// How long a consent link can be opened.
     pub invite_valid: Duration,
+    /// Audit lines keep the values that were written (`audit.undo_days`).
+    pub keeps_values: bool,
 }
 
 impl Settings {
@@ -112,6 +116,7 @@ impl Settings {
             call_timeout: Duration::from_secs(10),
             lease: Duration::from_secs(30),
             invite_valid: Duration::from_secs(7 * 24 * 3600),
+            keeps_values: true,
         }
     }
 

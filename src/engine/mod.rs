@@ -13,12 +13,11 @@
 //!   by ids.
 //! - [`environment`]: Tribe hints, poll, sweep, webhook registration, fan-out.
 //! - [`mailbox`]: one user's job: gather, plan, execute, record; delta, listing, subscription.
-//! - [`retry`]: how long to wait, and when to park (pure). [`trail`]: audit lines (pure but for the
-//!   vault). [`explain`]: why a person is, or is not, in a mailbox. [`cards`]: both cards.
+//! - [`retry`]: how long to wait, and when to park (pure). [`explain`]: why a person is, or is not, in a
+//!   mailbox. [`cards`]: both cards.
 
 pub mod cards;
 pub mod environment;
-
 pub mod explain;
 pub mod folders;
 pub mod lease;
@@ -30,7 +29,6 @@ pub mod retry;
 pub mod roll;
 pub mod schedule;
 mod share;
-pub mod trail;
 
 use std::{sync::Arc, time::Duration};
 

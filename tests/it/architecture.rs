@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["tribe", "graph", "store"],
     &["reminder", "vault"],
     &["sealed", "config"],
-    &["environment", "rotation", "telemetry"],
+    &["environment", "rotation", "telemetry", "trail"],
     &["ports", "server", "rich"],
     &["intake"],
     &["activation"],

@@ -22,10 +22,10 @@ use super::{
 };
 use crate::{
     crash,
-    engine::trail::Subject,
     graph::{Done, NewContact, Op},
     remote,
     store::{Change, LinkRow},
+    trail::Subject,
     tribe::{Record, Written},
 };
 

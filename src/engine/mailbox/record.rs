@@ -19,12 +19,10 @@ use super::{
 };
 use crate::{
     crash,
-    engine::{
-        retry,
-        trail::{Subject, is_about_a_value},
-    },
+    engine::retry,
     store::{Change, LinkRow, Source, UserState},
     telemetry::{meter, trace},
+    trail::{Subject, is_about_a_value},
 };
 
 /// Writes of an update, and what their audit lines say beside the values.

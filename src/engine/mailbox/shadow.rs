@@ -9,8 +9,8 @@ use tribelink_plan::{
 
 use super::{Error, Job, case::Case};
 use crate::{
-    engine::trail::Subject,
     store::{AuditFilter, Change},
+    trail::Subject,
 };
 
 /// How the notes of shadow mode begin.

@@ -18,9 +18,9 @@ use tribelink_plan::{
 
 use super::{Error, Job, case::Case};
 use crate::{
-    engine::trail::Subject,
     sealed::{AuditValues, FieldChange, audit_row},
     store::{AuditDirection, AuditFilter, AuditLine, Change},
+    trail::Subject,
     vault::column,
 };
 
