@@ -7,8 +7,8 @@
 //! takes what the earlier saved.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use secrecy::SecretString;
@@ -64,6 +64,9 @@ pub struct Keeper {
     clock: Arc<dyn Clock>,
     sign_in: Arc<dyn SignIn>,
     gates: Mutex<HashMap<UserId, Weak<tokio::sync::Mutex<()>>>>,
+    /// Whose last refresh was sent and not answered. Where a refresh token works once, the newer one must
+    /// be asked for while the one at hand is still taken for a repetition.
+    unanswered: Mutex<HashSet<UserId>>,
 }
 
 impl Keeper {
@@ -80,6 +83,7 @@ impl Keeper {
             clock,
             sign_in,
             gates: Mutex::default(),
+            unanswered: Mutex::default(),
         }
     }
 
@@ -116,7 +120,8 @@ impl Keeper {
             let open = |column, sealed| self.vault.open_text(column, &row, sealed);
             let access = open(column::ACCESS_TOKEN, &tokens.access)?;
             let is_refused = refused.is_some_and(|refused| same_secret(refused, &access));
-            if !is_refused && tokens.expires_ms - MARGIN_MS > self.clock.now_ms() {
+            let lasts = !is_refused && tokens.expires_ms - MARGIN_MS > self.clock.now_ms();
+            if lasts && !self.unanswered().contains(&user) {
                 return Ok(access);
             }
             let refresh = open(column::REFRESH_TOKEN, &tokens.refresh)?;
@@ -124,6 +129,7 @@ impl Keeper {
                 Ok(issued) => issued,
                 Err(remote::Error::ConsentNeeded(_)) => {
                     meter::refreshed(Refresh::ConsentNeeded);
+                    self.unanswered().remove(&user);
                     match self.consent_lost(user, &tokens).await? {
                         // A sign-in or another replica saved newer ones: these may work.
                         Lost::Outdated => continue,
@@ -132,7 +138,13 @@ impl Keeper {
                 }
                 Err(error) => {
                     meter::refreshed(Refresh::Failed);
-                    return Err(Error::Remote(error));
+                    if matches!(error, remote::Error::Transient(_)) || error.is_unknown() {
+                        self.unanswered().insert(user);
+                    }
+                    return match lasts {
+                        true => Ok(access),
+                        false => Err(Error::Remote(error)),
+                    };
                 }
             };
             crash::point("token-refreshed");
@@ -154,6 +166,7 @@ impl Keeper {
             };
             match self.store.commit(&Guard::None, vec![put]).await {
                 Ok(()) => {
+                    self.unanswered().remove(&user);
                     crash::point("token-saved");
                     meter::refreshed(Refresh::Refreshed);
                     return Ok(issued.access);
@@ -205,6 +218,11 @@ impl Keeper {
             }
         }
         Err(store::Error::Conflict("the user").into())
+    }
+
+    fn unanswered(&self) -> MutexGuard<'_, HashSet<UserId>> {
+        let all = self.unanswered.lock();
+        all.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The user's own gate; gates that nobody holds are swept out as new ones are made.

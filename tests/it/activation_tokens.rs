@@ -88,6 +88,30 @@ async fn a_refused_token_is_renewed_once() {
 }
 
 #[tokio::test]
+async fn a_refresh_without_an_answer_is_repeated_while_the_old_token_still_counts() {
+    let app = TestApp::new().await;
+    let id = app.live().await;
+    let keeper = keeper(&app);
+    let refused = keeper.access(id).await.unwrap();
+    let lost = || remote::Error::Transient("token: no whole answer".to_owned());
+    app.sign_in.failures.lock().unwrap().push_back(lost());
+    assert!(keeper.renewed(id, &refused).await.is_err());
+    app.sign_in.failures.lock().unwrap().push_back(lost());
+    assert_eq!(
+        access(&keeper, id).await,
+        "access-o10",
+        "what is at hand still lasts"
+    );
+    assert_eq!(
+        access(&keeper, id).await,
+        "access-of-refresh-o10",
+        "and is not relied upon"
+    );
+    assert_eq!(access(&keeper, id).await, "access-of-refresh-o10");
+    assert_eq!(app.sign_in.refreshed.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
 async fn two_replicas_that_refresh_at_once_end_with_one_pair() {
     let app = TestApp::new().await;
     let id = app.live().await;
