@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::field::{Direction, Field};
 
+/// For so long after a change a read may still show what stood before, in milliseconds: what a remote of many
+/// machines takes at worst to be of one mind.
+pub const READS_LAG_MS: i64 = 10_000;
+
 /// Who wins when both sides changed the same field differently (R6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,11 +1,13 @@
 //! What changed in the mailbox since the cursor: keeps the link in step when every notification is
 //! lost. One cursor for each folder in which linked contacts stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tribelink_plan::{
     ids::{ContactId, Etag, FolderId},
+    link::LinkState,
     planted::{self, Bug},
+    policy::READS_LAG_MS,
 };
 
 use super::{Error, Job, graph};
@@ -43,9 +45,14 @@ impl Job<'_> {
                 });
             }
         }
+        let mut rounds = BTreeMap::new();
         for cursor in cursors {
-            self.walk(cursor).await?;
+            let folder = cursor.folder.clone();
+            if let Some(shown) = self.walk(cursor).await? {
+                rounds.insert(folder, shown);
+            }
         }
+        self.look_for_unseen(&rounds).await?;
         self.user.delta_ms = self.engine.now();
         let due = self.user.delta_ms + self.delta_interval_ms();
         let change = self.chores_change(
@@ -57,13 +64,16 @@ impl Job<'_> {
         self.held.commit(vec![change]).await
     }
 
-    async fn walk(&mut self, mut cursor: Cursor) -> Result<(), Error> {
+    /// Walks one folder's delta to its end; answers every contact that the round told of. `None`: it was the
+    /// first, which tells of all that stands there, or the folder is gone.
+    async fn walk(&mut self, mut cursor: Cursor) -> Result<Option<BTreeSet<ContactId>>, Error> {
         let folder = Folder {
             id: cursor.folder.clone(),
             is_default: cursor.is_default,
         };
         // The first round shows everything there is: contacts without link are not news in it.
         let mut first_round = cursor.link.is_empty();
+        let mut shown = BTreeSet::new();
         for _ in 0..PAGES {
             self.step_allowed()?;
             let link = Some(cursor.link.as_str()).filter(|link| !link.is_empty());
@@ -85,13 +95,15 @@ impl Job<'_> {
                 }
                 Err(remote::Error::NotFound) if !cursor.is_default => {
                     // The folder itself is gone; its contacts are looked at one by one.
-                    return self.folder_gone(&cursor).await;
+                    self.folder_gone(&cursor).await?;
+                    return Ok(None);
                 }
                 Err(error) => return Err(error.into()),
             };
             // A later row of the same contact wins.
             let mut seen: BTreeMap<ContactId, Option<Etag>> = page.changed.into_iter().collect();
             seen.extend(page.removed.into_iter().map(|id| (id, None)));
+            shown.extend(seen.keys().cloned());
             let ended = matches!(page.link, DeltaLink::Delta(_));
             cursor.link = match page.link {
                 DeltaLink::Next(link) | DeltaLink::Delta(link) => link,
@@ -111,12 +123,43 @@ impl Job<'_> {
                 .await?;
             crash::point("cursor-moved");
             if ended {
-                return Ok(());
+                return Ok((!first_round).then_some(shown));
             }
         }
         Err(Error::Remote(remote::Error::Unusable(
             "a delta did not come to an end".to_owned(),
         )))
+    }
+
+    /// Hints for those whose contact was made or written since the last round of its folder, and of whom this
+    /// one tells nothing: a contact that came and went between two rounds appears in none (Graph
+    /// reference 3). Those of the last seconds are left to the next.
+    async fn look_for_unseen(
+        &mut self,
+        rounds: &BTreeMap<FolderId, BTreeSet<ContactId>>,
+    ) -> Result<(), Error> {
+        let since_ms = self.user.delta_ms - READS_LAG_MS;
+        let until_ms = self.engine.now() - READS_LAG_MS;
+        let mut hints = Vec::new();
+        for row in self.all_links().await? {
+            let link = &row.link;
+            let (Some(contact), Some(folder)) = (&link.contact, &link.folder) else {
+                continue;
+            };
+            let is_young = (since_ms..until_ms).contains(&row.changed_ms);
+            let told = rounds.get(folder).map(|shown| shown.contains(contact));
+            if is_young && told == Some(false) && link.state == LinkState::Linked {
+                let target = Target::Person {
+                    id: row.person,
+                    read: None,
+                };
+                hints.push(self.hint(target, Source::Delta));
+            }
+        }
+        if hints.is_empty() {
+            return Ok(());
+        }
+        self.held.commit(vec![Change::AddHints(hints)]).await
     }
 
     /// Hints for those whose contact was seen in a folder, and has left it before the folder's first
