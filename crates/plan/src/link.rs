@@ -70,10 +70,11 @@ pub struct Slots {
     pub private_email: PrivateEmailSlot,
 }
 
-/// A mark that an own write replaced: a read that still shows it is stale while the write settles.
+/// A mark that an own write, or an edit that was taken over, replaced: a read that still shows it is stale
+/// while that settles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Former {
-    /// On which side it was written.
+    /// On which side it stood.
     pub side: Side,
     /// Which field.
     pub field: Field,
@@ -102,9 +103,9 @@ pub struct Link {
     pub base: Base,
     /// Which values fill the shared slots.
     pub slots: Slots,
-    /// What own writes replaced, until `settles_at_ms`.
+    /// What own writes and edits replaced, until `settles_at_ms`.
     pub former: Vec<Former>,
-    /// When the last own write has settled, in milliseconds since the epoch; 0 for long ago.
+    /// When the last own write, or edit that was taken over, has settled, in milliseconds since the epoch; 0 for long ago.
     pub settles_at_ms: i64,
 }
 

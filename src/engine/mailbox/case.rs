@@ -16,6 +16,7 @@ use tribelink_plan::{
         settle::Outcome,
         undo::{Spared, Wish},
     },
+    policy::READS_LAG_MS,
 };
 
 use super::Job;
@@ -87,6 +88,10 @@ pub(super) struct Case {
     pub(super) told_gone: bool,
     /// A notification or a delta led here: a listing of this job may be older than what it is about.
     pub(super) told_changed: bool,
+    /// The last state of each contact that a notification or a delta told of, by its etag, and which hint did.
+    pub(super) told_etags: BTreeMap<ContactId, (i64, String)>,
+    /// When the last notification or delta did, one that told of a deletion included.
+    pub(super) told_ms: i64,
     /// What the newest notification brought along, sealed.
     pub(super) content: Option<Content>,
     pub(super) row: Option<LinkRow>,
@@ -134,6 +139,8 @@ impl Case {
             look_at_outlook: false,
             told_gone: false,
             told_changed: false,
+            told_etags: BTreeMap::new(),
+            told_ms: 0,
             content: None,
             row: None,
             unrecorded: None,
@@ -170,6 +177,34 @@ impl Case {
         let row = self.row.as_ref()?;
         let same = row.link.etag == link.etag && row.link.contact == link.contact;
         row.outlook_ms.filter(|_| same)
+    }
+
+    /// Whether what was read of the contact is certainly older than what the link was made from.
+    fn is_older(&self) -> bool {
+        let read = self
+            .contact()
+            .filter(|read| self.contact_id() == Some(&read.id));
+        let read_ms = read.and_then(|read| Some(read.modified?.as_millisecond()));
+        let known_ms = self.row.as_ref().and_then(|row| row.outlook_ms);
+        matches!((read_ms, known_ms), (Some(read), Some(known)) if read < known)
+    }
+
+    /// How long it takes until a reading certainly shows what a notification or a delta told of, where the
+    /// one at hand shows what the link knew before; `None`: it does show it, or had the time.
+    pub(super) fn looks_again_after_ms(&self, now_ms: i64) -> Option<i64> {
+        let read = self.contact()?;
+        let wait_ms = Some(self.told_ms + READS_LAG_MS - now_ms).filter(|wait_ms| *wait_ms > 0);
+        if self.told_gone {
+            return wait_ms;
+        }
+        let (_, told) = self.told_etags.get(&read.id)?;
+        let etag = read.etag.as_ref()?;
+        let known = self.row.as_ref().and_then(|row| row.link.etag.as_ref());
+        let is_news = known.is_some_and(|known| known != etag);
+        if is_news || *told == etag.0 {
+            return None;
+        }
+        wait_ms
     }
 
     /// The contact as last read.
@@ -231,6 +266,7 @@ impl Case {
             person: self.person,
             tribe,
             outlook,
+            outlook_older: self.is_older(),
             told_gone: self.told_gone,
             link: self.row.as_ref().map(|row| &row.link),
             stamped: self.stamped.as_deref(),

@@ -231,6 +231,16 @@ fn add(cases: &mut BTreeMap<PersonId, Case>, person: PersonId, hint: &Hint, look
     case.look_at_outlook |= look || hint.hint.attempts > 0;
     // A contact that changed comes with its etag; one that went has none.
     case.told_gone |= matches!(hint.hint.target, Target::Contact { etag: None, .. });
+    if let Target::Contact { id, etag } = &hint.hint.target {
+        case.told_ms = case.told_ms.max(hint.hint.received_ms);
+        if let Some(etag) = etag {
+            let told = (hint.id, etag.clone());
+            let last = case.told_etags.entry(id.clone()).or_default();
+            if *last < told {
+                *last = told;
+            }
+        }
+    }
     case.told_changed |= matches!(hint.hint.source, Source::Notification | Source::Delta);
 }
 

@@ -296,8 +296,12 @@ impl Job<'_> {
     /// What becomes of the hints.
     fn record_end(&self, case: &Case, changes: &mut Vec<Change>) {
         let hints = case.hints.clone();
-        match &case.end {
-            None | Some(End::Done) => {
+        let looks_again = case.looks_again_after_ms(self.engine.now());
+        match (&case.end, looks_again) {
+            (None | Some(End::Done), Some(wait_ms)) => {
+                changes.push(self.again(case, wait_ms, case.attempts));
+            }
+            (None | Some(End::Done), None) => {
                 let contact = case.contact_id().cloned();
                 let subject = self.subject(case, contact.as_ref());
                 changes.extend(self.record_spared(case, &subject));
@@ -311,12 +315,12 @@ impl Job<'_> {
                 ));
                 changes.push(Change::DropHints(hints));
             }
-            Some(End::PutOff) => {}
-            Some(End::Wait(wait_ms)) => {
+            (Some(End::PutOff), _) => {}
+            (Some(End::Wait(wait_ms)), _) => {
                 let attempts = retry::after_wait(case.attempts);
                 changes.push(self.again(case, *wait_ms, attempts));
             }
-            Some(End::Again(wait_ms)) => match retry::after_try(case.attempts) {
+            (Some(End::Again(wait_ms)), _) => match retry::after_try(case.attempts) {
                 Some(attempts) => changes.push(self.again(case, *wait_ms, attempts)),
                 None => {
                     let reason = "it failed again and again; look at both sides, then retry";
@@ -325,7 +329,7 @@ impl Job<'_> {
                     changes.push(Change::DropHints(hints));
                 }
             },
-            Some(End::Park(reason)) => {
+            (Some(End::Park(reason)), _) => {
                 changes.push(self.subject(case, None).parked(
                     "",
                     reason.clone(),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Move, Needs, NewMapping, TribeWrite, Update, settle::Outcome};
+use super::{Decision, Move, Needs, NewMapping, TribeWrite, Update, initials, settle::Outcome};
 use crate::{
     base::Mark,
     contact::{Contact, ContactPatch},
@@ -135,7 +135,13 @@ impl WriteAhead {
                 lens.mark(step.field, &seen.reading(step.field))
             };
             let planned = self.expected.get(&step.field).copied();
-            is_old(shown, planned.unwrap_or_default(), former)
+            let planned = planned.unwrap_or_default();
+            // Over initials that somebody gave, Outlook derives none (Graph reference 2.2).
+            let derived = step.field == Field::Initials
+                && matches!(planned, Mark::Value(_))
+                && shown != planned
+                && initials::shows_derived(contact);
+            derived || is_old(shown, planned, former)
         })
     }
 

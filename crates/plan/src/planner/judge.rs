@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Decision, HeldField, Move, Needs, Next, Plan, Refusal, Situation, TribeWrite, Update, Wanted,
-    emails, place,
+    emails, initials, place,
 };
 use crate::{
     base::{Mark, Marks},
@@ -15,7 +15,6 @@ use crate::{
     link::{Link, LinkState},
     mapping::{PrivateSeen, View, first_address, merged_fields, tribe_reading, view},
     merge::{Inputs, Verdict, merge},
-    name::{Parts, looks_derived},
     person::{Person, Relationship},
     planted::{self, Bug},
     policy::{Conflict, MergeGuard},
@@ -160,14 +159,17 @@ pub(super) fn update(
     }
 }
 
-/// A read that still shows exactly what an own write replaced is stale while that write settles
-/// (design, shape 6).
+/// A read that still shows exactly what an own write or an edit replaced is stale while that settles
+/// (design, shape 6), and so is one that is older than what the link was made from.
 fn is_stale(pair: Pair<'_>) -> bool {
     let Pair {
         situation, link, ..
     } = pair;
     if situation.now_ms >= link.settles_at_ms || planted::is(Bug::StaleIsEdit) {
         return false;
+    }
+    if situation.outlook_older {
+        return true;
     }
     link.former.iter().any(|former| {
         let now = match former.side {
@@ -214,7 +216,7 @@ fn borrowed_fields(pair: Pair<'_>) -> Result<BTreeSet<Field>, Wanted> {
         .filter(|field| {
             policy.direction(*field) != Direction::Off
                 && !situation.decided.contains_key(field)
-                && !(*field == Field::Initials && derived_its_initials(pair))
+                && !(*field == Field::Initials && initials::are_derived(pair))
         })
         .collect();
     if suspects.len() < guard::BORROWED_FIELDS {
@@ -259,20 +261,9 @@ fn judge(pair: Pair<'_>, field: Field, borrowed: &BTreeSet<Field>, draft: &mut D
         })
     };
     draft.merged.insert(field, tribe.clone());
-    let verdict = if verdict_invents(pair, field, verdict) {
-        Verdict::Follow
-    } else if is_between_typed_and_derived(pair, field, verdict) {
-        Verdict::ToOutlook {
-            rule: Rule::R2,
-            loses: false,
-        }
-    } else if may_be_nobodys(pair, field, verdict) {
-        Verdict::ToOutlook {
-            rule: Rule::R6,
-            loses: true,
-        }
-    } else {
-        verdict
+    let verdict = match field {
+        Field::Initials => initials::verdict(pair, o, verdict),
+        _ => verdict,
     };
     match verdict {
         // A year-less birthday counts as known once it was seen, so that a later edit in Tribe
@@ -411,64 +402,6 @@ fn hold(field: Field, rule: Rule, tribe: Reading, outlook: Reading, draft: &mut 
         tribe,
         outlook,
     });
-}
-
-/// Whether a verdict would send to Tribe what nobody typed: Outlook derives initials by itself where
-/// none were given, and anew when a name part changes (Graph reference 2.2). Where the link has no
-/// base yet nobody can tell whose they are, since they may be of a name that the contact no longer
-/// bears. They stay in Outlook and go to Tribe once changed to something else.
-fn verdict_invents(pair: Pair<'_>, field: Field, verdict: Verdict) -> bool {
-    let Verdict::ToTribe { rule, .. } = verdict else {
-        return false;
-    };
-    match rule {
-        Rule::R12a => field == Field::Initials,
-        Rule::R3 => field == Field::Initials && derived_its_initials(pair),
-        _ => false,
-    }
-}
-
-/// Whether a conflict is none: as far as is known Tribe had no initials when both sides were last in
-/// step, so Outlook derived some; those that it derives anew when a name part changes are nobody's
-/// edit, and what was typed in Tribe meanwhile stands against nothing.
-fn is_between_typed_and_derived(pair: Pair<'_>, field: Field, verdict: Verdict) -> bool {
-    let is_conflict = match verdict {
-        Verdict::ToTribe { rule, .. } | Verdict::ToOutlook { rule, .. } => rule == Rule::R6,
-        Verdict::Hold => true,
-        _ => false,
-    };
-    is_conflict
-        && field == Field::Initials
-        && matches!(pair.link.base.get(field).tribe, Mark::Empty | Mark::Unknown)
-        && !pair.situation.decided.contains_key(&field)
-        && shows_derived_initials(pair)
-}
-
-/// Whether initials of Outlook would win over Tribe's by R6 though the link has no base of them: they may
-/// have been derived from a name that the contact no longer bears, so those that stand in Tribe win.
-fn may_be_nobodys(pair: Pair<'_>, field: Field, verdict: Verdict) -> bool {
-    field == Field::Initials
-        && matches!(verdict, Verdict::ToTribe { rule: Rule::R6, .. })
-        && pair.link.base.get(field) == Marks::default()
-        && !pair.situation.decided.contains_key(&field)
-}
-
-/// Whether Tribe has no initials, and what Outlook shows is what it derives by itself.
-fn derived_its_initials(pair: Pair<'_>) -> bool {
-    pair.person.reading(Field::Initials, None) == Reading::Empty && shows_derived_initials(pair)
-}
-
-fn shows_derived_initials(pair: Pair<'_>) -> bool {
-    let parts = Parts {
-        initials: None,
-        first: pair.contact.given_name.value(),
-        insertion: pair.contact.middle_name.value(),
-        surname: pair.contact.surname.value(),
-    };
-    pair.seen
-        .reading(Field::Initials)
-        .value()
-        .is_some_and(|initials| looks_derived(initials, parts))
 }
 
 /// Adds a field to the write of its record; `None`: that record no longer exists.

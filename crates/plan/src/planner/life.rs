@@ -13,7 +13,7 @@ use crate::{
     mapping::{first_address, tribe_reading, view},
     person::{Person, Relationship},
     planted::{self, Bug},
-    policy::Match,
+    policy::{Match, READS_LAG_MS},
     reading::Reading,
     rule::Rule,
 };
@@ -22,7 +22,7 @@ use crate::{
 pub fn plan(situation: &Situation<'_>) -> Plan {
     match (situation.tribe, situation.link) {
         (TribeSide::Gone, None) => Plan::of(Rule::R11, Next::Nothing),
-        (TribeSide::Gone, Some(link)) => gone(link),
+        (TribeSide::Gone, Some(link)) => gone(situation, link),
         (TribeSide::Here(person), link) => {
             let main = main_relationship(person, situation.employee);
             match (main, link) {
@@ -45,10 +45,17 @@ impl Plan {
     }
 }
 
-/// R11.
-fn gone(link: &Link) -> Plan {
-    if link.state == LinkState::Closed {
-        return Plan::of(Rule::R11, Next::Nothing);
+/// R11. Of whom a contact was intended or written moments ago stood in Tribe then: a read that does not know
+/// that person may be older.
+fn gone(situation: &Situation<'_>, link: &Link) -> Plan {
+    let written_ms = link.settles_at_ms - situation.lens.policy.settle_ms;
+    let may_be_old = match link.state {
+        LinkState::Closed => return Plan::of(Rule::R11, Next::Nothing),
+        LinkState::Intent => situation.now_ms < link.settles_at_ms,
+        _ => situation.now_ms < written_ms + READS_LAG_MS,
+    };
+    if may_be_old {
+        return Plan::of(Rule::R11, Next::Wait);
     }
     let closed = Link {
         state: LinkState::Closed,
@@ -129,6 +136,10 @@ fn eligible(situation: &Situation<'_>, person: &Person, main: &Relationship, lin
     match link.state {
         LinkState::Intent => begin(situation, person, main, Rule::R1, Some(link)),
         LinkState::Tombstone { .. } if situation.stamped.is_some_and(|found| !found.is_empty()) => {
+            // A look-up may still find what was just deleted.
+            if situation.now_ms < link.settles_at_ms {
+                return Plan::of(Rule::R12, Next::Wait);
+            }
             begin(situation, person, main, Rule::R12, Some(link))
         }
         LinkState::Tombstone { eligible } => {
@@ -213,7 +224,7 @@ fn removed(
             folder: None,
             base,
             former: Vec::new(),
-            settles_at_ms: 0,
+            settles_at_ms: situation.now_ms + READS_LAG_MS,
             ..link.clone()
         },
     )
@@ -233,6 +244,7 @@ fn begin(
     };
     let blank = Link {
         relationship: Some(main.id),
+        settles_at_ms: link.map_or(0, |link| link.settles_at_ms),
         ..Link::intent(main.kind)
     };
     if let Some(contact) = choose_stamped(stamped, link.and_then(|link| link.contact.as_ref())) {
@@ -296,7 +308,6 @@ fn adopted(link: &Link, contact: &Contact, origin: Origin) -> Link {
         base: Base::default(),
         slots: Slots::default(),
         former: Vec::new(),
-        settles_at_ms: 0,
         ..link.clone()
     }
 }

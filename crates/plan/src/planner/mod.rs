@@ -7,7 +7,8 @@
 //! # Map
 //! - here: the words.
 //! - `life`: create, adopt, sleep, wake, tombstone, close.
-//! - `judge`: the merge of each field of a linked pair, refusals, holds.
+//! - `judge`: the merge of each field of a linked pair, refusals, holds; `initials`: those that nobody
+//!   typed.
 //! - `place`: what goes to Outlook, and under which mapping; `emails`: the private address behind
 //!   the first one; `patch`: from one contact to another by one PATCH.
 //! - `create`: a new contact.
@@ -18,6 +19,7 @@
 pub mod ahead;
 mod create;
 mod emails;
+mod initials;
 mod judge;
 mod life;
 mod patch;
@@ -76,6 +78,8 @@ pub struct Situation<'a> {
     pub tribe: TribeSide<'a>,
     /// Outlook's side.
     pub outlook: OutlookSide<'a>,
+    /// Graph's own times say that Outlook's reading is older than the one that the link was made from.
+    pub outlook_older: bool,
     /// A notification or a delta said that the contact went.
     pub told_gone: bool,
     /// The link, where there is one.

@@ -1,6 +1,6 @@
 //! The link after the writes.
 
-use super::{Create, Needs, Update};
+use super::{Create, Move, Needs, Update};
 use crate::{
     base::Mark,
     contact::Contact,
@@ -10,6 +10,9 @@ use crate::{
     mapping::{Lens, view},
     planted::{self, Bug},
 };
+
+/// The newest of what was replaced that a link keeps: a few edits of each of its fields.
+const FORMER_AT_MOST: usize = 48;
 
 /// What became of an update's writes.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +47,7 @@ pub fn settle(
     let tribe_done = |index: usize| outcome.tribe.get(index).copied().unwrap_or(false);
     let mut after = link.clone();
     let mut former = kept_former(link, now_ms);
-    let mut wrote = false;
+    let mut moved = false;
     for step in &update.moves {
         let done = match step.needs {
             Needs::Nothing => true,
@@ -54,18 +57,13 @@ pub fn settle(
         if !done {
             continue;
         }
+        let left = left_behind(&after, step);
+        moved |= !left.is_empty();
+        former.retain(|known| !left.contains(known));
+        former.extend(left);
         match step.marks {
             Some(marks) => after.base.set(step.field, marks),
             None => after.base.remove(step.field),
-        }
-        if let Some((side, mark)) = step.former {
-            wrote = true;
-            former.retain(|known: &Former| (known.side, known.field) != (side, step.field));
-            former.push(Former {
-                side,
-                field: step.field,
-                mark,
-            });
         }
     }
     let mut again =
@@ -94,9 +92,10 @@ pub fn settle(
     if let Some(answer) = &outcome.answer {
         after.folder = answer.folder.clone().or(after.folder);
     }
-    if wrote {
+    if moved {
         after.settles_at_ms = now_ms + lens.policy.settle_ms;
     }
+    former.drain(..former.len().saturating_sub(FORMER_AT_MOST));
     after.former = former;
     Settled { link: after, again }
 }
@@ -137,6 +136,27 @@ fn shows(
         all = false;
     }
     all
+}
+
+/// What a move leaves behind on both sides: what the own write replaced, and what stood there before the
+/// edit that was taken over. A read that is stale by two versions shows the latter.
+fn left_behind(link: &Link, step: &Move) -> Vec<Former> {
+    let base = link.base.get(step.field);
+    let now = step.marks.unwrap_or_default();
+    let mut left = Vec::new();
+    for side in [Side::Tribe, Side::Outlook] {
+        let replaced = match step.former {
+            Some((written, mark)) if written == side => Some(mark),
+            _ => Some(base.of(side)).filter(|mark| *mark != Mark::Unknown),
+        };
+        let mark = replaced.filter(|mark| *mark != now.of(side));
+        left.extend(mark.map(|mark| Former {
+            side,
+            field: step.field,
+            mark,
+        }));
+    }
+    left
 }
 
 /// What earlier writes replaced, as long as they have not settled.

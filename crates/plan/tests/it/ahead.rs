@@ -63,6 +63,33 @@ fn updates(plan: &Plan) -> bool {
     matches!(plan.next, Next::Update(_))
 }
 
+/// Outlook derives none over initials that somebody gave: the write that gave some never arrived.
+#[test]
+fn initials_that_outlook_derives_show_that_a_write_was_not_taken() {
+    let mut world = World::linked(Kind::Contact);
+    world.tribe(Field::Initials, "");
+    world.contact().initials = value("J.V.");
+    world.contact().given_name = value("Jan");
+    world.contact().surname = value("Visser");
+    world.run();
+    world.pass_time();
+    world.run();
+    assert_eq!(world.in_tribe(Field::Initials), "");
+    world.tribe(Field::Initials, "Q.");
+    let ahead = dies(&mut world, false);
+    world.contact().middle_name = value("Naam");
+    world.contact().initials = value("J.N.V.");
+    let (outcome, written) = recovers(&mut world, ahead);
+    assert!(outcome.patch_failed);
+    assert_eq!(written, []);
+    world.pass_time();
+    world.run();
+    assert_eq!(world.in_tribe(Field::Initials), "Q.");
+    assert_eq!(world.in_tribe(Field::Insertion), "Naam");
+    assert_eq!(world.seen().initials, value("Q."));
+    world.assert_quiet();
+}
+
 #[test]
 fn the_next_edit_of_the_same_person_meets_no_conflict_with_an_unrecorded_write() {
     let mut world = World::linked(Kind::Contact);

@@ -280,6 +280,7 @@ impl World {
             person: PERSON,
             tribe: person.map_or(TribeSide::Gone, TribeSide::Here),
             outlook: contact,
+            outlook_older: false,
             told_gone: self.told_gone,
             link: self.link.as_ref(),
             stamped,

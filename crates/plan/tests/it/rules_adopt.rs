@@ -88,6 +88,24 @@ fn r11_a_deleted_person_closes_the_link_and_the_contact_stays() {
 }
 
 #[test]
+fn r11_a_person_of_whom_a_contact_was_just_intended_is_looked_for_once_more() {
+    let mut world = World::new(person(vec![relationship(10, Kind::Contact)]));
+    let back = world.person.take();
+    world.link = Some(Link {
+        settles_at_ms: world.now_ms + 1,
+        ..Link::intent(Kind::Contact)
+    });
+    assert_eq!(world.plan().next, Next::Wait, "the read may be older");
+    world.person = back;
+    world.run();
+    assert!(is_linked(&world.link));
+    world.person = None;
+    world.link = Some(Link::intent(Kind::Contact));
+    world.run();
+    assert_eq!(world.link().state, LinkState::Closed, "after that time");
+}
+
+#[test]
 fn r12_a_stamped_contact_is_adopted_instead_of_a_second_one() {
     let mut lost = World::linked(Kind::Contact);
     let mut world = World::new(lost.person().clone());
@@ -135,7 +153,12 @@ fn r12_a_restored_contact_is_adopted_after_its_deletion() {
         world.stamped = vec![restored];
         let person = world.person.clone();
         let seen = world.stamped.clone();
-        let next = plan(&world.situation(person.as_ref(), OutlookSide::Unread, Some(&seen), None));
+        let look = |world: &World| {
+            plan(&world.situation(person.as_ref(), OutlookSide::Unread, Some(&seen), None))
+        };
+        assert_eq!(look(&world).next, Next::Wait, "it may be what was deleted");
+        world.pass_time();
+        let next = look(&world);
         assert_eq!(next.rule, Rule::R12);
         assert!(matches!(next.next, Next::Relink { .. }), "{next:?}");
     }
@@ -247,6 +270,29 @@ fn initials_typed_in_tribe_stand_in_no_conflict_with_those_that_outlook_derives(
         assert_eq!(losses(&done), [], "nothing was typed against them");
         world.assert_quiet();
     }
+}
+
+/// A write that lands late, at a Graph that ignores If-Match, brings them back.
+#[test]
+fn initials_that_outlook_derived_of_a_former_name_are_nobodys() {
+    let mut world = World::new(person(vec![relationship(10, Kind::Contact)]));
+    world.derives_initials = true;
+    world.tribe(Field::FirstName, "Jan");
+    world.run();
+    world.pass_time();
+    world.contact().given_name = value("Piet");
+    world.contact().initials = value("P.B.");
+    world.run();
+    assert_eq!(world.in_tribe(Field::FirstName), "Piet");
+    world.contact().initials = value("J.B.");
+    world.run();
+    world.pass_time();
+    world.run();
+    assert_eq!(world.in_tribe(Field::Initials), "", "nobody typed them");
+    world.contact().initials = value("P.J.");
+    world.run();
+    assert_eq!(world.in_tribe(Field::Initials), "P.J.");
+    world.assert_quiet();
 }
 
 /// They may be what Outlook derived of a former name; nobody can tell without a base.

@@ -49,6 +49,41 @@ fn r14_a_stale_read_waits_and_later_is_an_edit() {
 }
 
 #[test]
+fn r14_a_read_older_than_an_edit_that_was_taken_over_waits() {
+    let mut world = World::linked(Kind::Contact);
+    world.contact().job_title = value("Director");
+    world.run();
+    assert_eq!(world.in_tribe(Field::Function), "Director");
+    world.contact().job_title = value("Buyer");
+    let plan = world.plan();
+    assert_eq!(
+        (plan.rule, &plan.next),
+        (Rule::R14, &Next::Wait),
+        "the contact as it was before the edit"
+    );
+    world.contact().job_title = value("Head of sales");
+    world.run();
+    assert_eq!(
+        world.in_tribe(Field::Function),
+        "Head of sales",
+        "a further edit does not wait"
+    );
+    world.contact().job_title = value("Buyer");
+    assert_eq!(
+        world.plan().next,
+        Next::Wait,
+        "older by two edits is as stale"
+    );
+    world.run();
+    assert_eq!(
+        world.in_tribe(Field::Function),
+        "Buyer",
+        "A-B-A is an edit once it settled"
+    );
+    world.assert_quiet();
+}
+
+#[test]
 fn r14_an_answer_that_differs_is_planned_again() {
     let mut world = World::linked(Kind::Contact);
     world.tribe(Field::Function, "Director");
