@@ -17,6 +17,10 @@ use crate::{
     time::SimClock,
 };
 
+/// How long a job may go on with what it was at when another process was told to leave Tribe alone, in
+/// milliseconds: it may be reading every set.
+const UNDERWAY_MS: i64 = 5_000;
+
 /// The store behind a process.
 pub(crate) struct SimStore {
     pub(crate) inner: Arc<dyn Store>,
@@ -133,13 +137,15 @@ impl SimStore {
         Ok(lease)
     }
 
-    /// Whoever reads an environment knows from then on how long Tribe is to be left alone.
+    /// Whoever reads an environment knows from then on how long Tribe is to be left alone; a job that read
+    /// it before goes on with what it is at.
     async fn seen_environment(&self, id: &EnvironmentId) -> Result<Option<Environment>, Error> {
         let found = self.inner.environment(id).await?;
         let rest_ms = found.as_ref().map_or(0, |found| found.throttled_until_ms);
         let now = self.clock.elapsed_ms();
         let left_ms = rest_ms - self.clock.now();
-        self.process.learn_tribes_rest(now, now + left_ms);
+        self.process
+            .learn_tribes_rest(now + UNDERWAY_MS, now + left_ms);
         Ok(found)
     }
 

@@ -164,15 +164,15 @@ impl Watch {
             return;
         };
         let mut inner = self.inner();
-        // The etag goes along wherever the contact is shown.
-        let etag = now["@odata.etag"].as_str().unwrap_or_default();
-        let etag = etag.replace('"', "\\\"");
-        if inner
-            .heard
-            .iter()
-            .rev()
-            .any(|(_, text)| text.contains(&etag))
-        {
+        // The etag goes along wherever the contact is shown; and the last reading may be older than the
+        // one before, where reads are stale.
+        let quoted = |value: &Value| value.as_str().unwrap_or_default().replace('"', "\\\"");
+        let etag = quoted(&now["@odata.etag"]);
+        let mut ids = vec![quoted(&now["id"]), quoted(&now["immutableId"])];
+        ids.retain(|id| !id.is_empty());
+        let mut heard = inner.heard.iter().rev();
+        let last = heard.find(|(_, text)| ids.iter().any(|id| text.contains(id)));
+        if last.is_some_and(|(_, text)| text.contains(&etag)) {
             return;
         }
         for name in item

@@ -114,6 +114,8 @@ pub(crate) struct Seen {
     is_batch: bool,
     /// Asked before it is known whose mailbox it is.
     is_sign_in: bool,
+    /// The end of a subscription.
+    is_courtesy: bool,
 }
 
 /// One call on Graph, alone or in a batch.
@@ -221,6 +223,7 @@ impl Watch {
         }
         Seen {
             is_batch: path.ends_with("/$batch"),
+            is_courtesy: source == Source::Graph && request.method == Method::DELETE,
             is_sign_in: path == "/v1.0/me",
             who: if is_api { who } else { String::new() },
         }
@@ -228,7 +231,9 @@ impl Watch {
 
     /// At most four calls of a mailbox at once, of which a batch takes all; five of Tribe.
     pub(crate) fn takes_off(self: &Arc<Self>, seen: &Seen, batch: bool) -> Flight {
-        let places = match (seen.who.is_empty(), batch) {
+        // Ending a subscription is a courtesy of whoever disconnects; a process that stood still meanwhile may send
+        // what it was about to.
+        let places = match (seen.who.is_empty() || seen.is_courtesy, batch) {
             (true, _) => 0,
             (false, true) => 4,
             (false, false) => 1,
