@@ -80,6 +80,8 @@ pub struct Former {
     pub field: Field,
     /// What stood there before.
     pub mark: Mark,
+    /// An own write replaced it; else an edit in Outlook did, which was taken over.
+    pub own: bool,
 }
 
 /// One link.
@@ -127,11 +129,11 @@ impl Link {
         }
     }
 
-    /// Packs what own writes replaced: side, field, kind of mark, value.
+    /// Packs what was replaced: side and by whom, field, kind of mark, value.
     pub fn former_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for former in &self.former {
-            bytes.push(u8::from(former.side == Side::Outlook));
+            bytes.push(u8::from(former.side == Side::Outlook) | u8::from(!former.own) << 1);
             bytes.push(former.field.index());
             match former.mark {
                 Mark::Unknown => bytes.push(0),
@@ -162,11 +164,12 @@ impl Link {
                 _ => return None,
             };
             all.push(Former {
-                side: if *side == 1 {
+                side: if *side & 1 == 1 {
                     Side::Outlook
                 } else {
                     Side::Tribe
                 },
+                own: *side & 2 == 0,
                 field: Field::from_index(*field)?,
                 mark,
             });

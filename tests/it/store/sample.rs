@@ -133,6 +133,7 @@ pub(super) fn link(environment: &str, user: u128, person: u128, state: LinkState
                 private_email: PrivateEmailSlot::Placed(Fingerprint(u64::MAX)),
             },
             former: vec![Former {
+                own: false,
                 side: Side::Outlook,
                 field: Field::Surname,
                 mark: Mark::Value(Fingerprint(7)),

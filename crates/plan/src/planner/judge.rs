@@ -12,12 +12,12 @@ use crate::{
     contact::Contact,
     field::{Direction, Field, Holder, Side},
     guard,
-    link::{Link, LinkState},
+    link::{Former, Link, LinkState},
     mapping::{PrivateSeen, View, first_address, merged_fields, tribe_reading, view},
     merge::{Inputs, Verdict, merge},
     person::{Person, Relationship},
     planted::{self, Bug},
-    policy::{Conflict, MergeGuard},
+    policy::{Conflict, MergeGuard, READS_LAG_MS},
     reading::Reading,
     rule::Rule,
 };
@@ -171,7 +171,13 @@ fn is_stale(pair: Pair<'_>) -> bool {
     if situation.outlook_older {
         return true;
     }
-    link.former.iter().any(|former| {
+    // Edits are read again much sooner than own writes settle.
+    let taken_over_ms = link.settles_at_ms - situation.lens.policy.settle_ms;
+    let lately = situation.now_ms < taken_over_ms + READS_LAG_MS;
+    // Initials come back by themselves: Outlook derives the same for many a name.
+    let counts = |former: &&Former| former.own || lately && former.field != Field::Initials;
+    let mut known = link.former.iter().filter(counts);
+    known.any(|former| {
         let now = match former.side {
             Side::Tribe => {
                 let reading = tribe_reading(

@@ -57,10 +57,15 @@ pub fn settle(
         if !done {
             continue;
         }
-        let left = left_behind(&after, step);
-        moved |= !left.is_empty();
-        former.retain(|known| !left.contains(known));
-        former.extend(left);
+        for left in left_behind(&after, step) {
+            moved = true;
+            // What was written last is the newest there, whatever stood there before.
+            former.retain(|known: &Former| {
+                let same = (known.side, known.field) == (left.side, left.field);
+                !same || !left.own && known.mark != left.mark
+            });
+            former.push(left);
+        }
         match step.marks {
             Some(marks) => after.base.set(step.field, marks),
             None => after.base.remove(step.field),
@@ -138,25 +143,25 @@ fn shows(
     all
 }
 
-/// What a move leaves behind on both sides: what the own write replaced, and what stood there before the
-/// edit that was taken over. A read that is stale by two versions shows the latter.
+/// What a move leaves behind: what the own write replaced, and what stood in Outlook before an edit that was
+/// taken over, since a read that is stale by two versions shows that.
 fn left_behind(link: &Link, step: &Move) -> Vec<Former> {
-    let base = link.base.get(step.field);
-    let now = step.marks.unwrap_or_default();
-    let mut left = Vec::new();
-    for side in [Side::Tribe, Side::Outlook] {
-        let replaced = match step.former {
-            Some((written, mark)) if written == side => Some(mark),
-            _ => Some(base.of(side)).filter(|mark| *mark != Mark::Unknown),
-        };
-        let mark = replaced.filter(|mark| *mark != now.of(side));
-        left.extend(mark.map(|mark| Former {
-            side,
-            field: step.field,
-            mark,
-        }));
+    let left = |side, mark, own| Former {
+        side,
+        field: step.field,
+        mark,
+        own,
+    };
+    let mut all = Vec::new();
+    let written = step.former.map(|(side, mark)| left(side, mark, true));
+    let before = link.base.get(step.field).outlook;
+    let now = step.marks.unwrap_or_default().outlook;
+    let is_written = written.is_some_and(|written| written.side == Side::Outlook);
+    if !is_written && before != Mark::Unknown && before != now {
+        all.push(left(Side::Outlook, before, false));
     }
-    left
+    all.extend(written);
+    all
 }
 
 /// What earlier writes replaced, as long as they have not settled.
