@@ -119,7 +119,8 @@ pub trait Store: Send + Sync {
     /// nothing changed: live leases are waited out. `None` when nothing is planned.
     async fn next_due(&self, now_ms: i64) -> Result<Option<i64>, Error>;
 
-    /// The lane's hints whose time has come, in the order of keeping.
+    /// The lane's hints whose time has come: the longest due first, then as they were received, then as
+    /// they were kept.
     async fn hints(&self, lane: &Lane, now_ms: i64, limit: usize) -> Result<Vec<Hint>, Error>;
 
     /// How many hints wait and how old the oldest is: `(count, received_ms)`, for one environment

@@ -168,7 +168,10 @@ impl Store for MemoryStore {
             .hints
             .iter()
             .filter(|(_, hint)| hint.not_before_ms <= now_ms && lane_of(hint) == *lane);
+        let mut due: Vec<_> = due.collect();
+        due.sort_by_key(|(id, hint)| (hint.not_before_ms, hint.received_ms, **id));
         Ok(due
+            .into_iter()
             .take(limit)
             .map(|(id, hint)| Hint {
                 id: *id,

@@ -4,13 +4,19 @@
 //! the next transaction takes them all, each in a savepoint of its own, so that one that fails
 //! takes nobody else with it. With one writer, nothing of this process ever meets SQLITE_BUSY.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{
     file::OpenFile, hints, keeper::Wake, leases, outage, replicas, schema, sql::sign_ins,
@@ -23,6 +29,9 @@ use crate::{
 
 /// How many callers share one transaction at most: it bounds how long the first of them waits.
 const GROUP: usize = 256;
+
+/// How long the first of a group waits for others at most.
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 /// What is to be written.
 pub(super) enum Work {
@@ -78,16 +87,14 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut pace = Pace::default();
         while let Some(first) = jobs.recv().await {
             let mut group = vec![first];
-            while group.len() < GROUP {
-                match jobs.try_recv() {
-                    Ok(job) => group.push(job),
-                    Err(_) => break,
-                }
-            }
+            gather(&mut group, &mut jobs, &pace).await;
             let closing = group.iter().any(|job| matches!(job.work, Work::Close));
+            let began = Instant::now();
             let result = self.write(&group).await;
+            pace.took(group.len(), began.elapsed());
             if closing {
                 // Callers may count on the file being at rest when `close` answers.
                 jobs.close();
@@ -132,8 +139,14 @@ impl Writer {
         };
         let mut answers = Vec::with_capacity(group.len());
         let mut erased = false;
-        execute(conn, "BEGIN IMMEDIATE").await?;
-        let together = add_hints(conn, group).await?;
+        // When there is a bad one among the hints, each caller is served alone.
+        let together = match hints_of(group) {
+            Some(rows) => hints::begin_with(conn, rows).await?,
+            None => {
+                execute(conn, "BEGIN IMMEDIATE").await?;
+                false
+            }
+        };
         for job in group {
             if together && matches!(job.work, Work::Hints(_)) {
                 answers.push(Ok(Answer::Done));
@@ -169,6 +182,53 @@ impl Writer {
     }
 }
 
+/// Takes who waits, and for a moment who is about to come.
+async fn gather(group: &mut Vec<Job>, jobs: &mut mpsc::Receiver<Job>, pace: &Pace) {
+    let mut patient = pace.patience();
+    loop {
+        while group.len() < GROUP
+            && let Ok(job) = jobs.try_recv()
+        {
+            group.push(job);
+        }
+        match patient.take() {
+            // The runtime's own timer knows whole milliseconds alone.
+            Some(patience) if group.len() < pace.expected() => {
+                let pause = tokio::task::spawn_blocking(move || std::thread::sleep(patience));
+                let _ = pause.await;
+            }
+            _ => return,
+        }
+    }
+}
+
+/// How the last groups went, and what that says about the next (pure).
+#[derive(Debug, Default)]
+struct Pace {
+    last: usize,
+    before: usize,
+    took: Duration,
+}
+
+impl Pace {
+    fn took(&mut self, callers: usize, took: Duration) {
+        self.before = std::mem::replace(&mut self.last, callers);
+        self.took = took;
+    }
+
+    /// How many are likely to come at once: those who were just answered come again, and find the writer
+    /// busy with the first of them unless he waits for the rest.
+    fn expected(&self) -> usize {
+        self.last.max(self.before)
+    }
+
+    /// How long to wait for them; not at all for one alone. A share of what the group costs that they
+    /// would otherwise wait for.
+    fn patience(&self) -> Option<Duration> {
+        (self.expected() > 1).then(|| (self.took / 4).min(LONGEST_PAUSE))
+    }
+}
+
 fn reply(group: Vec<Job>, result: Result<Vec<Result<Answer, Error>>, Error>) {
     match result {
         Ok(answers) => {
@@ -195,33 +255,19 @@ async fn execute(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), E
     Ok(())
 }
 
-/// Adds the hints of all callers at once: what a burst of notifications costs is one statement for
-/// each group. False when there is a bad one among them: then none was added, and each caller is
-/// served alone.
-async fn add_hints(conn: &mut SqliteConnection, group: &[Job]) -> Result<bool, Error> {
-    let callers: Vec<&Vec<NewHint>> = group
+/// The hints of all callers at once, as [`hints::rows`]: what a burst of notifications costs is one order
+/// for each group.
+fn hints_of(group: &[Job]) -> Option<String> {
+    let mut hints = group
         .iter()
         .filter_map(|job| match &job.work {
             Work::Hints(hints) => Some(hints),
             _ => None,
         })
-        .collect();
-    if callers.len() < 2 {
-        return Ok(false);
-    }
-    let all: Vec<&NewHint> = callers.into_iter().flatten().collect();
-    execute(conn, "SAVEPOINT job").await?;
-    let mut w = Writing::on(conn);
-    let added = match hints::add_all(&mut w, &all).await {
-        Ok(added) => added,
-        Err(Error::Unavailable(text)) => return Err(Error::Unavailable(text)),
-        Err(_) => false,
-    };
-    if !added {
-        execute(conn, "ROLLBACK TO job").await?;
-    }
-    execute(conn, "RELEASE job").await?;
-    Ok(added)
+        .flatten()
+        .peekable();
+    hints.peek()?;
+    Some(hints::rows(hints))
 }
 
 async fn perform(conn: &mut SqliteConnection, work: &Work) -> Result<(Answer, bool), Error> {
@@ -281,4 +327,25 @@ async fn probe(conn: &mut SqliteConnection) -> Result<(), Error> {
     execute(conn, "ROLLBACK TO room").await?;
     execute(conn, "RELEASE room").await?;
     execute(conn, "UPDATE probe SET beats = beats + 1").await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_alone_waits_for_nobody_and_a_crowd_for_a_quarter_of_a_commit_at_most() {
+        let ms = Duration::from_millis;
+        let mut pace = Pace::default();
+        assert_eq!(pace.patience(), None);
+        pace.took(1, ms(4));
+        assert_eq!(pace.patience(), None);
+        pace.took(31, ms(4));
+        assert_eq!((pace.patience(), pace.expected()), (Some(ms(1)), 31));
+        // The first of the crowd was quicker than the rest: these are still to come.
+        pace.took(1, ms(100));
+        assert_eq!((pace.patience(), pace.expected()), (Some(ms(2)), 31));
+        pace.took(1, ms(4));
+        assert_eq!(pace.patience(), None);
+    }
 }

@@ -50,7 +50,7 @@ macro_rules! suite {
             lanes::hints_make_a_mailbox_due_in_the_states_that_work,
             lanes::next_due_is_when_due_lanes_first_answers,
             lanes::every_change_of_hints_moves_the_due_time,
-            hints::come_back_whole_in_the_order_of_keeping,
+            hints::come_back_whole_the_longest_due_first,
             hints::wait_for_their_time_and_can_be_delayed,
             hints::are_counted_by_environment_and_mailbox,
             hints::of_an_unknown_owner_are_refused_whole,
