@@ -16,14 +16,15 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Lines up; a lane that already waits stays where it is.
-    pub(crate) fn push(&mut self, lane: Lane) {
-        if self.by_lane.contains_key(&lane) {
-            return;
+    /// Lines up; a lane that already waits stays where it is. Whether it did not wait before.
+    pub(crate) fn push(&mut self, lane: &Lane) -> bool {
+        if self.by_lane.contains_key(lane) {
+            return false;
         }
         self.drawn += 1;
         self.by_turn.insert(self.drawn, lane.clone());
-        self.by_lane.insert(lane, self.drawn);
+        self.by_lane.insert(lane.clone(), self.drawn);
+        true
     }
 
     /// Who has waited longest.
@@ -54,10 +55,10 @@ mod tests {
     fn whoever_came_first_goes_first_whatever_its_name_and_however_often_it_calls() {
         let mut queue = Queue::default();
         for number in [3, 1, 2, 1, 3] {
-            queue.push(mailbox(number));
+            queue.push(&mailbox(number));
         }
         assert_eq!(queue.pop(), Some(mailbox(3)));
-        queue.push(mailbox(3));
+        queue.push(&mailbox(3));
         let rest: Vec<Lane> = std::iter::from_fn(|| queue.pop()).collect();
         assert_eq!(rest, [mailbox(1), mailbox(2), mailbox(3)]);
         assert!(queue.is_empty());

@@ -63,16 +63,33 @@ pub fn concerns_hints(chores: bool, error: &remote::Error) -> bool {
 /// A remote failed as a whole: all hints of a lane wait together, so that one attempt stands for all,
 /// however many come meanwhile. Those that wait longer for a reason of their own go on doing so.
 pub fn put_off(hints: &[Hint], until_ms: i64) -> Vec<Change> {
+    let waiting = hints
+        .iter()
+        .filter(|hint| hint.hint.not_before_ms <= until_ms);
+    delay(waiting, until_ms, |attempts| {
+        (attempts + 1).min(OUTAGE).max(attempts)
+    })
+}
+
+/// Nothing was tried: the hints of a lane wait as they are.
+pub fn wait_until(hints: &[Hint], until_ms: i64) -> Vec<Change> {
+    delay(hints.iter(), until_ms, |attempts| attempts)
+}
+
+/// One change for all that were tried equally often.
+fn delay<'h>(
+    hints: impl Iterator<Item = &'h Hint>,
+    until_ms: i64,
+    then: impl Fn(u32) -> u32,
+) -> Vec<Change> {
     let mut ids: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
     for hint in hints {
-        if hint.hint.not_before_ms <= until_ms {
-            ids.entry(hint.hint.attempts).or_default().push(hint.id);
-        }
+        ids.entry(hint.hint.attempts).or_default().push(hint.id);
     }
     let delay = |(attempts, ids): (u32, Vec<i64>)| Change::DelayHints {
         ids,
         not_before_ms: until_ms,
-        attempts: (attempts + 1).min(OUTAGE).max(attempts),
+        attempts: then(attempts),
     };
     ids.into_iter().map(delay).collect()
 }

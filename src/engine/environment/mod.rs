@@ -154,7 +154,11 @@ impl Job<'_> {
             }
             _ => retry::backoff_ms(attempts, chance[0]),
         };
-        let at = self.engine.now() + wait_ms;
+        let now = self.engine.now();
+        let at = now + wait_ms;
+        if !hints.is_empty() {
+            self.engine.scheduler.hold_back(lane, now, at);
+        }
         let environment = &self.land.environment;
         let mut changes = retry::put_off(&hints, at);
         if chores {

@@ -302,7 +302,11 @@ impl Job<'_> {
             }
             _ => retry::backoff_ms(attempts, self.chance()),
         };
-        let until = self.engine.now() + wait_ms;
+        let now = self.engine.now();
+        let until = now + wait_ms;
+        if !hints.is_empty() {
+            self.engine.scheduler.hold_back(lane, now, until);
+        }
         let rests = matches!(error, remote::Error::Throttled { .. }) && !planted::is(Bug::NoRest);
         if rests {
             self.rest_until(until).await?;
@@ -332,14 +336,11 @@ impl Job<'_> {
     }
 
     async fn wait_until(&self, waiting: &[Hint], until: i64) -> Result<(), Error> {
-        let mut changes: Vec<Change> = waiting
-            .iter()
-            .map(|hint| Change::DelayHints {
-                ids: vec![hint.id],
-                not_before_ms: until,
-                attempts: hint.hint.attempts,
-            })
-            .collect();
+        let lane = &self.held.lease().lane;
+        self.engine
+            .scheduler
+            .hold_back(lane, self.engine.now(), until);
+        let mut changes = retry::wait_until(waiting, until);
         changes.push(self.chores_change(until.max(self.user.chores_due_ms), until));
         self.held.commit(changes).await
     }
