@@ -17,7 +17,7 @@ use tribelink_plan::ids::EnvironmentId;
 
 use crate::{
     activation::{self, Activation, tokens::Keeper},
-    api::{self, Api},
+    api::{self, Api, front::Front},
     clock::{Clock, SystemClock},
     config::{Config, Database},
     crash,
@@ -29,7 +29,10 @@ use crate::{
     random::{Random, SystemRandom},
     remote::{Transport, http::HttpTransport, http::Origin},
     rich::Rich,
-    server::{self, Limits, limit::limited},
+    server::{
+        self, Limits,
+        limit::{Limit, limited},
+    },
     store::{
         self, Change, Environment, Guard, Store,
         postgres::{self, PostgresStore},
@@ -99,7 +102,9 @@ pub struct Parts {
 
 /// The service, not running yet.
 pub struct App {
-    /// Every route.
+    /// What answers requests.
+    pub front: Front,
+    /// Every route, for whoever asks in this process.
     pub router: Router,
     /// The engine.
     pub engine: Arc<Engine>,
@@ -307,8 +312,11 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
             in_force: config.in_force(),
         },
     });
+    let limit = Limit::of(&config.server, clock);
+    let router = limited(api::router(Arc::clone(&api)), limit.clone());
     Ok(App {
-        router: limited(api::router(api), &config.server, clock),
+        front: Front::new(api, router.clone(), limit),
+        router,
         engine,
         store,
         draining,
@@ -405,7 +413,7 @@ pub async fn run(
         stopping.cancel();
     };
     let grace = config.server.shutdown_grace;
-    server::serve(listener, app.router, Limits::of(&config.server), shutdown).await;
+    server::serve(listener, app.front, Limits::of(&config.server), shutdown).await;
     if tokio::time::timeout(grace, engine).await.is_err() {
         tracing::warn!("a job did not end within the grace; its lease ends by itself");
     }

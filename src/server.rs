@@ -22,21 +22,22 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::ConnectInfo, http::StatusCode};
+use axum::{Router, body::Body, extract::ConnectInfo, http::StatusCode, response::Response};
+use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     time::{Sleep, sleep, timeout},
 };
-use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 
-use self::seats::{Arriving, Seat, Seats};
+pub use self::seats::Arriving;
+use self::seats::{Seat, Seats};
 
 /// Most bytes of a request's head: Microsoft's callbacks carry codes of up to 4 KiB.
 const HEAD_BYTES: usize = 64 << 10;
@@ -85,22 +86,51 @@ pub enum Ended {
     Cut(usize),
 }
 
-/// Serves until `shutdown` is done, then lets requests under way end within the grace. Handlers
-/// find the peer as `ConnectInfo<SocketAddr>`.
+/// What answers requests.
+pub trait Handle: Clone + Send + Sync + 'static {
+    /// The same, which keeps to the limits of a request and of its body.
+    #[must_use]
+    fn within(self, limits: Limits) -> Self;
+
+    /// Answers one request of a peer.
+    fn handle(
+        &self,
+        peer: SocketAddr,
+        request: http::Request<Arriving>,
+    ) -> impl Future<Output = Response> + Send;
+}
+
+/// Handlers find the peer as `ConnectInfo<SocketAddr>`.
+impl Handle for Router {
+    fn within(self, limits: Limits) -> Router {
+        self.layer(
+            ServiceBuilder::new()
+                .layer(TimeoutLayer::with_status_code(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    limits.request,
+                ))
+                .layer(RequestBodyTimeoutLayer::new(limits.body_pause)),
+        )
+    }
+
+    async fn handle(&self, peer: SocketAddr, request: http::Request<Arriving>) -> Response {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        match self.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// Serves until `shutdown` is done, then lets requests under way end within the grace.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    handle: impl Handle,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> Ended {
-    let router = router.layer(
-        ServiceBuilder::new()
-            .layer(TimeoutLayer::with_status_code(
-                StatusCode::SERVICE_UNAVAILABLE,
-                limits.request,
-            ))
-            .layer(RequestBodyTimeoutLayer::new(limits.body_pause)),
-    );
+    let handle = handle.within(limits);
     let seats = Seats::new(limits.connections);
     let graceful = GracefulShutdown::new();
     let mut shutdown = pin!(shutdown);
@@ -111,7 +141,7 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer, seat)) => {
-                connect(stream, peer, seat, &router, limits, &graceful);
+                connect(stream, peer, seat, &handle, limits, &graceful);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -158,18 +188,17 @@ fn connect(
     stream: TcpStream,
     peer: SocketAddr,
     seat: Arc<Seat>,
-    router: &Router,
+    handle: &impl Handle,
     limits: Limits,
     graceful: &GracefulShutdown,
 ) {
-    let router = router.clone();
+    let handle = handle.clone();
     let own = Arc::clone(&seat);
-    let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let (router, seat) = (router.clone(), Arc::clone(&own));
+    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let (handle, seat) = (handle.clone(), Arc::clone(&own));
         async move {
-            let body = |body| Body::new(Arriving::new(body, Arc::clone(&seat)));
-            let response = answer(router, request.map(body)).await;
+            let request = request.map(|body| Arriving::new(body, Arc::clone(&seat)));
+            let response = handle.handle(peer, request).await;
             seat.wait();
             Ok::<_, Infallible>(response)
         }
@@ -180,7 +209,7 @@ fn connect(
         .max_buf_size(HEAD_BYTES)
         .serve_connection(
             TokioIo::new(Patient::new(stream, limits.write_pause)),
-            TowerToHyperService::new(service),
+            service,
         );
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
@@ -192,13 +221,6 @@ fn connect(
             () = seat.told_to_leave() => {}
         }
     });
-}
-
-async fn answer(router: Router, request: http::Request<Body>) -> axum::response::Response {
-    match router.oneshot(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
-    }
 }
 
 /// A stream whose peer may not pause for too long in taking what is written.

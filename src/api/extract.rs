@@ -67,7 +67,7 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
             .map(Raw)
             .map_err(|rejection| match rejection.status() {
                 StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
-                _ => Problem::invalid("the body could not be read to its end"),
+                _ => Problem::unreadable(),
             })
     }
 }

@@ -7,9 +7,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::{Api, Problem, speak::in_language};
+use super::{Api, Problem, Settings, speak::in_language};
 
 /// No scripts, no frames, nothing from elsewhere; styles from this service alone.
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -24,11 +24,15 @@ pub async fn headers(State(api): State<Arc<Api>>, request: Request, next: Next) 
     let language = request.headers().get(header::ACCEPT_LANGUAGE).cloned();
     let mut response = next.run(request).await;
     in_language(language.as_ref(), &mut response);
-    let headers = response.headers_mut();
+    set(&standing(&api.settings), &mut response);
+    response
+}
+
+/// What every answer carries.
+pub(super) fn standing(settings: &Settings) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
     let mut set = |name: HeaderName, value: &'static str| {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+        headers.insert(name, HeaderValue::from_static(value));
     };
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::X_FRAME_OPTIONS, "DENY");
@@ -43,13 +47,25 @@ pub async fn headers(State(api): State<Arc<Api>>, request: Request, next: Next) 
         HeaderName::from_static("cross-origin-resource-policy"),
         "same-origin",
     );
-    if api.settings.public_url.scheme() == "https" {
+    if settings.public_url.scheme() == "https" {
         set(
             header::STRICT_TRANSPORT_SECURITY,
             "max-age=31536000; includeSubDomains",
         );
     }
-    response
+    headers
+}
+
+/// Sets it, unless the answer said otherwise.
+pub(super) fn set(standing: &HeaderMap, response: &mut Response) {
+    let headers = response.headers_mut();
+    if headers.is_empty() {
+        headers.clone_from(standing);
+        return;
+    }
+    for (name, value) in standing {
+        headers.entry(name).or_insert_with(|| value.clone());
+    }
 }
 
 /// No route has that path.

@@ -10,7 +10,7 @@
 //!   [`cards`], [`names`], [`search`], [`audit`], [`export`], [`undo`], [`held`], [`parked`], [`subscriptions`],
 //!   [`environments`], [`keys`], [`settings`], [`status`].
 //! - The page: [`page`] and its assets, [`session`] (signing in), [`me`] (an employee's own link).
-//! - Without a token: [`webhooks`], [`health`], [`docs`]; [`consent`] and [`connect`] over
+//! - Without a token: [`webhooks`] (by [`front`], past the router's layers), [`health`], [`docs`]; [`consent`] and [`connect`] over
 //!   [`browser`].
 //!
 //! Handlers translate; what they decide is decided in `intake`, `activation` and the engine.
@@ -26,6 +26,7 @@ pub mod docs;
 pub mod environments;
 pub mod export;
 pub mod extract;
+pub mod front;
 pub mod guard;
 pub mod health;
 pub mod held;

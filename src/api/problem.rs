@@ -94,6 +94,11 @@ impl Problem {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
     }
 
+    /// 400, a body that broke off.
+    pub fn unreadable() -> Problem {
+        Problem::invalid("the body could not be read to its end")
+    }
+
     /// 500; the cause goes to the log.
     pub fn internal(cause: &dyn std::fmt::Display) -> Problem {
         tracing::error!(%cause, "a request failed");

@@ -18,12 +18,64 @@ use super::{
 };
 use crate::{environment::is_name, intake::Refusal, telemetry::meter};
 
+/// Where something is delivered.
+pub(super) enum Door {
+    /// Tribe's webhooks of an environment.
+    Tribe(EnvironmentId),
+    /// Graph's change notifications.
+    Notifications,
+    /// Graph's lifecycle events.
+    Lifecycle,
+}
+
+impl Door {
+    /// The door behind this path under `/webhooks/`, where it is written plainly.
+    pub(super) fn of(path: &str) -> Option<Door> {
+        match path {
+            "graph/notifications" => Some(Door::Notifications),
+            "graph/lifecycle" => Some(Door::Lifecycle),
+            path => {
+                let name = path.strip_prefix("tribe/")?;
+                is_name(name).then(|| Door::Tribe(EnvironmentId::from(name)))
+            }
+        }
+    }
+
+    /// As what its deliveries are counted.
+    pub(super) fn source(&self) -> &'static str {
+        match self {
+            Door::Tribe(_) => "tribe",
+            Door::Notifications => "notification",
+            Door::Lifecycle => "lifecycle",
+        }
+    }
+}
+
+/// Takes a delivery in, and answers as its route does.
+pub(super) async fn take(
+    api: &Api,
+    door: Door,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<StatusCode, Problem> {
+    match door {
+        Door::Tribe(environment) => api.intake.tribe(environment, headers, body).await?,
+        Door::Notifications => {
+            api.intake.notifications(body).await?;
+        }
+        Door::Lifecycle => {
+            api.intake.lifecycle(body).await?;
+        }
+    }
+    Ok(StatusCode::ACCEPTED)
+}
+
 /// Measures how long a sender waits for its answer.
 pub async fn measure(request: Request, next: Next) -> Response {
-    let source = match request.uri().path().strip_prefix("/webhooks/") {
-        Some("graph/notifications") => "notification",
-        Some("graph/lifecycle") => "lifecycle",
-        Some(path) if path.starts_with("tribe/") => "tribe",
+    let path = request.uri().path().strip_prefix("/webhooks/");
+    let source = match path.map(|path| (path, Door::of(path))) {
+        Some((_, Some(door))) => door.source(),
+        Some((path, None)) if path.starts_with("tribe/") => "tribe",
         _ => return next.run(request).await,
     };
     let since = tokio::time::Instant::now();
@@ -63,9 +115,8 @@ pub async fn tribe(
     if !is_name(&environment) {
         return Err(Refusal::UnknownEnvironment.into());
     }
-    let environment = EnvironmentId(environment);
-    api.intake.tribe(&environment, &headers, &body).await?;
-    Ok(StatusCode::ACCEPTED)
+    let door = Door::Tribe(EnvironmentId(environment));
+    take(&api, door, &headers, &body).await
 }
 
 /// What Graph sends, as far as it is described here: each item is judged alone.
@@ -109,8 +160,8 @@ pub async fn notifications(
     if let Some(token) = handshake.validation_token {
         return echo(token);
     }
-    api.intake.notifications(&body).await?;
-    Ok(StatusCode::ACCEPTED.into_response())
+    let taken = take(&api, Door::Notifications, &HeaderMap::new(), &body).await?;
+    Ok(taken.into_response())
 }
 
 /// Lifecycle events of Graph
@@ -138,8 +189,8 @@ pub async fn lifecycle(
     if let Some(token) = handshake.validation_token {
         return echo(token);
     }
-    api.intake.lifecycle(&body).await?;
-    Ok(StatusCode::ACCEPTED.into_response())
+    let taken = take(&api, Door::Lifecycle, &HeaderMap::new(), &body).await?;
+    Ok(taken.into_response())
 }
 
 /// The decoded token, exactly, as plain text that no browser takes for anything else (Graph

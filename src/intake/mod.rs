@@ -112,11 +112,11 @@ impl Intake {
     /// Nothing was stored. [`Refusal::Unavailable`] is safe to repeat, the others do not change.
     pub async fn tribe(
         &self,
-        environment: &EnvironmentId,
+        environment: EnvironmentId,
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<(), Refusal> {
-        let taken = self.judge_tribe(environment, headers, body).await;
+        let taken = self.judge_tribe(&environment, headers, body).await;
         let outcome = match &taken {
             Ok(_) => "authentic",
             Err(Refusal::UnknownEnvironment) => "unknown_environment",
@@ -132,7 +132,7 @@ impl Intake {
         let now = self.clock.now_ms();
         self.keep(
             vec![NewHint {
-                environment: environment.clone(),
+                environment,
                 user: None,
                 target,
                 source: Source::Webhook,
@@ -187,13 +187,24 @@ impl Intake {
 
     async fn graph<T: Points>(&self, items: Items<T>) -> Result<Taken, Refusal> {
         let now = self.clock.now_ms();
-        // One save arrives as several items; the same hint twice in one POST is one hint.
-        let mut seen = BTreeSet::new();
-        let mut hints = Vec::new();
+        let mut hints = Vec::with_capacity(items.items.len());
         let mut contents = Vec::new();
         let (mut authentic, mut strangers) = (0, items.dropped);
+        // Items of one subscription come together.
+        let mut asked: Option<(&str, Option<subscriptions::Known>)> = None;
         for item in &items.items {
-            let Some(known) = self.judge_graph(item.sender()).await? else {
+            let sender = item.sender();
+            if asked
+                .as_ref()
+                .is_none_or(|(id, _)| *id != sender.subscription)
+            {
+                asked = Some((&sender.subscription, self.known(sender).await?));
+            }
+            let known = asked.as_ref().and_then(|(_, known)| known.as_ref());
+            let is_authentic = |known: &&subscriptions::Known| {
+                graph::is_authentic(sender, &known.client_state_hash)
+            };
+            let Some(known) = known.filter(is_authentic) else {
                 strangers += 1;
                 continue;
             };
@@ -202,19 +213,17 @@ impl Intake {
                 let certificate = known.certificate.clone();
                 contents.push((known.user, contact, etag, content, certificate));
             }
-            let target = item.target();
-            if seen.insert((known.user, target.clone())) {
-                hints.push(NewHint {
-                    environment: known.environment,
-                    user: Some(known.user),
-                    target,
-                    source: T::SOURCE,
-                    received_ms: now,
-                    not_before_ms: now,
-                    attempts: 0,
-                });
-            }
+            hints.push(NewHint {
+                environment: known.environment.clone(),
+                user: Some(known.user),
+                target: item.target(),
+                source: T::SOURCE,
+                received_ms: now,
+                not_before_ms: now,
+                attempts: 0,
+            });
         }
+        let hints = each_once(hints);
         let taken = Taken {
             stored: hints.len(),
             strangers,
@@ -234,24 +243,19 @@ impl Intake {
         Ok(taken)
     }
 
-    async fn judge_graph(&self, sender: &Sender) -> Result<Option<subscriptions::Known>, Refusal> {
-        match self.subscriptions.find(&sender.subscription).await {
-            Ok(Some(known)) if graph::is_authentic(sender, &known.client_state_hash) => {
-                Ok(Some(known))
-            }
-            Ok(_) => Ok(None),
-            Err(error) => {
-                tracing::error!(%error, "a notification could not be judged");
-                Err(Refusal::Unavailable)
-            }
-        }
+    async fn known(&self, sender: &Sender) -> Result<Option<subscriptions::Known>, Refusal> {
+        let found = self.subscriptions.find(&sender.subscription).await;
+        found.map_err(|error| {
+            tracing::error!(%error, "a notification could not be judged");
+            Refusal::Unavailable
+        })
     }
 
     async fn keep(&self, hints: Vec<NewHint>, source: &'static str) -> Result<(), Refusal> {
         if hints.is_empty() {
             return Ok(());
         }
-        let lanes: BTreeSet<Lane> = hints.iter().map(lane_of).collect();
+        let lanes = lanes_of(&hints);
         let arrivals = Arrivals::of(&hints);
         crash::point("hints-judged");
         if let Err(error) = self.store.add_hints(hints).await {
@@ -266,6 +270,38 @@ impl Intake {
         arrivals.kept(self.clock.now_ms());
         Ok(())
     }
+}
+
+/// One save arrives as several items: the same hint twice in one POST is one hint.
+fn each_once(mut hints: Vec<NewHint>) -> Vec<NewHint> {
+    let fresh: Vec<bool> = {
+        let mut seen = BTreeSet::new();
+        let fresh = hints
+            .iter()
+            .map(|hint| seen.insert((hint.user, &hint.target)));
+        fresh.collect()
+    };
+    let mut fresh = fresh.into_iter();
+    hints.retain(|_| fresh.next().unwrap_or(true));
+    hints
+}
+
+/// The lanes that hints concern, each once.
+fn lanes_of(hints: &[NewHint]) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = Vec::new();
+    for hint in hints {
+        // Those of one delivery mostly concern one lane.
+        let is_new = |last: &Lane| match hint.user {
+            Some(user) => *last != Lane::Mailbox(user),
+            None => true,
+        };
+        if lanes.last().is_none_or(is_new) {
+            lanes.push(lane_of(hint));
+        }
+    }
+    lanes.sort();
+    lanes.dedup();
+    lanes
 }
 
 /// The lane on which a hint is worked.

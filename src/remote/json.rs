@@ -20,7 +20,10 @@ pub enum BadJson {
 ///
 /// # Errors
 /// When it is deeper, or no JSON.
-pub fn parse<T: serde::de::DeserializeOwned>(body: &[u8], max_depth: usize) -> Result<T, BadJson> {
+pub fn parse<'b, T: serde::Deserialize<'b>>(
+    body: &'b [u8],
+    max_depth: usize,
+) -> Result<T, BadJson> {
     if depth(body) > max_depth {
         return Err(BadJson::TooDeep);
     }

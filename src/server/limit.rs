@@ -28,20 +28,44 @@ const MINUTE_MS: i64 = 60_000;
 /// since refusing them would let one network lock all others out.
 const MOST_ADDRESSES: usize = 100_000;
 
-/// Puts the configured limit before a router; without one the router stays as it is.
-pub fn limited(router: Router, server: &Server, clock: Arc<dyn Clock>) -> Router {
-    let Some(limit) = server.rate_limit else {
+/// The configured limit, with what each client has used of it.
+pub struct Limit {
+    counts: Counts,
+    proxies: Vec<Network>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Limit {
+    /// The limit of the configuration, if there is one.
+    pub fn of(server: &Server, clock: Arc<dyn Clock>) -> Option<Arc<Limit>> {
+        let limit = server.rate_limit?;
+        Some(Arc::new(Limit {
+            counts: Counts::new(limit),
+            proxies: server.trusted_proxies.clone(),
+            clock,
+        }))
+    }
+
+    /// Counts a request of this peer; the answer to it, when it is one too many.
+    pub fn refusal(&self, peer: IpAddr, headers: &HeaderMap) -> Option<Response> {
+        let address = client(peer, headers, &self.proxies);
+        let counted = self.counts.count(address, self.clock.now_ms());
+        counted.err().map(too_many)
+    }
+}
+
+/// Puts a limit before a router; without one the router stays as it is.
+pub fn limited(router: Router, limit: Option<Arc<Limit>>) -> Router {
+    let Some(limit) = limit else {
         return router;
     };
-    let counts = Arc::new(Counts::new(limit));
-    let proxies: Arc<[Network]> = server.trusted_proxies.clone().into();
     router.layer(from_fn(move |request: Request, next: Next| {
-        let refused = address(&request, &proxies)
-            .and_then(|address| counts.count(address, clock.now_ms()).err());
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let refused = peer.and_then(|peer| limit.refusal(peer.ip(), request.headers()));
         async move {
             match refused {
                 None => next.run(request).await,
-                Some(seconds) => too_many(seconds),
+                Some(refusal) => refusal,
             }
         }
     }))
@@ -69,11 +93,6 @@ pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr 
         }
     }
     client
-}
-
-fn address(request: &Request, proxies: &[Network]) -> Option<IpAddr> {
-    let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
-    Some(client(peer.ip(), request.headers(), proxies))
 }
 
 fn too_many(seconds: i64) -> Response {
@@ -192,7 +211,7 @@ mod tests {
     async fn each_address_has_its_own_share_of_a_minute() {
         let clock = Arc::new(Hand(AtomicI64::new(60_000 * 5 + 45_500)));
         let router = Router::new().route("/", get(|| async {}));
-        let router = limited(router, &server("2"), clock.clone());
+        let router = limited(router, Limit::of(&server("2"), clock.clone()));
         assert_eq!(ask(&router, "192.0.2.1").await, (200, None));
         assert_eq!(ask(&router, "192.0.2.1").await, (200, None));
         assert_eq!(
@@ -207,7 +226,10 @@ mod tests {
     #[tokio::test]
     async fn no_limit_is_none() {
         let router = Router::new().route("/", get(|| async {}));
-        let router = limited(router, &server("0"), Arc::new(Hand(AtomicI64::new(0))));
+        let router = limited(
+            router,
+            Limit::of(&server("0"), Arc::new(Hand(AtomicI64::new(0)))),
+        );
         for _ in 0..100 {
             assert_eq!(ask(&router, "192.0.2.1").await.0, 200);
         }

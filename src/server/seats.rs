@@ -152,7 +152,7 @@ impl Drop for Seat {
 }
 
 /// A request's body, whose end says that the request is whole.
-pub(super) struct Arriving {
+pub struct Arriving {
     body: Incoming,
     seat: Arc<Seat>,
 }

@@ -1,11 +1,15 @@
 //! A webhook's delivery: whether it is authentic, and what it points at (pure).
 
+use std::{borrow::Cow, fmt};
+
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -41,20 +45,85 @@ pub enum BadDelivery {
 }
 
 #[derive(Deserialize)]
-struct Body {
-    payload: Payload,
+struct Body<'b> {
+    #[serde(borrow)]
+    payload: Payload<'b>,
 }
 
 /// Members of an unexpected form count as absent.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Payload {
-    #[serde(default)]
-    entity_type: Value,
-    #[serde(default)]
-    entity_id: Value,
-    #[serde(default)]
-    relationship_id: Value,
+struct Payload<'b> {
+    #[serde(borrow, default)]
+    entity_type: Text<'b>,
+    #[serde(borrow, default)]
+    entity_id: Text<'b>,
+    #[serde(borrow, default)]
+    relationship_id: Text<'b>,
+}
+
+/// A text, or nothing where something else stands; it stays where it is, unless it has escapes.
+#[derive(Default)]
+struct Text<'b>(Option<Cow<'b, str>>);
+
+impl Text<'_> {
+    fn get(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl<'de: 'b, 'b> Deserialize<'de> for Text<'b> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(OfText)
+    }
+}
+
+struct OfText;
+
+impl<'de> Visitor<'de> for OfText {
+    type Value = Text<'de>;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("anything")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Text(Some(Cow::Borrowed(text))))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Text(Some(Cow::Owned(text.to_owned()))))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Text(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Text(None))
+    }
 }
 
 /// Reads a delivery. Unknown members are passed over.
@@ -62,13 +131,13 @@ struct Payload {
 /// # Errors
 /// When it is no JSON, nested too deep, or without a GUID; repeating it would not help.
 pub fn parse(body: &[u8]) -> Result<Delivery, BadDelivery> {
-    let body: Body = json::parse(body, json::MAX_DEPTH)?;
+    let body: Body<'_> = json::parse(body, json::MAX_DEPTH)?;
     let payload = body.payload;
-    let guid = |value: &Value| Uuid::try_parse(value.as_str()?.trim()).ok();
+    let guid = |value: &Text<'_>| Uuid::try_parse(value.get()?.trim()).ok();
     let entity = guid(&payload.entity_id)
         .or_else(|| guid(&payload.relationship_id))
         .ok_or(BadDelivery::NoId)?;
-    let entity_type = payload.entity_type.as_str().filter(|text| is_type(text));
+    let entity_type = payload.entity_type.get().filter(|text| is_type(text));
     Ok(Delivery {
         entity,
         entity_type: entity_type.map(str::to_owned),
@@ -96,20 +165,20 @@ pub fn is_signed<'s>(
 ) -> bool {
     // Without a value of a signature's length nothing is computed: a stranger's large body costs no
     // more than reading it.
-    let candidates: Vec<&[u8]> = headers
-        .iter()
-        .filter(|(name, _)| header.is_none_or(|header| header == *name))
-        .map(|(_, value)| value.as_bytes())
-        .filter(|value| value.len() == SIGNATURE_LEN)
-        .collect();
-    if candidates.is_empty() {
+    let candidates = || {
+        headers
+            .iter()
+            .filter(|(name, _)| header.is_none_or(|header| header == *name))
+            .map(|(_, value)| value.as_bytes())
+            .filter(|value| value.len() == SIGNATURE_LEN)
+    };
+    if candidates().next().is_none() {
         return false;
     }
     let fits = |form: &[u8]| {
         secrets.clone().any(|secret| {
-            let expected = signature(secret, form);
-            let is_it = |value: &&[u8]| same(expected.as_bytes(), value);
-            candidates.iter().any(is_it)
+            let expected = digits(secret, form);
+            candidates().any(|value| same(&expected, value))
         })
     };
     fits(body) || json::compact(body).is_some_and(|form| form != body && fits(&form))
@@ -120,8 +189,15 @@ const SIGNATURE_LEN: usize = 88;
 
 /// The signature of a body.
 pub fn signature(secret: &SecretString, body: &[u8]) -> String {
+    String::from_utf8_lossy(&digits(secret, body)).into_owned()
+}
+
+fn digits(secret: &SecretString, body: &[u8]) -> [u8; SIGNATURE_LEN] {
     let key = hmac::Key::new(hmac::HMAC_SHA512, secret.expose_secret().as_bytes());
-    STANDARD.encode(hmac::sign(&key, body))
+    let mut digits = [0; SIGNATURE_LEN];
+    // It has that length; one that had not would fit nothing.
+    let _ = STANDARD.encode_slice(hmac::sign(&key, body), &mut digits);
+    digits
 }
 
 /// Whether a header's value is one of those whose SHA-256 was kept.

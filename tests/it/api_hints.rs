@@ -1,12 +1,16 @@
 //! Where Tribe and Graph deliver.
 
+use std::{future::pending, time::Duration};
+
 use axum::body::Body;
 use http::Request;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tribelink::{
+    api::front::Front,
     intake::tribe::CUSTOM_HEADER,
     sealed::{sha256, webhook_row},
+    server::{self, Limits},
     store::{
         Change, Lane, Source, Subscription, Target, Webhook,
         sqlite::{Settings, SqliteStore},
@@ -320,4 +324,79 @@ async fn what_cannot_be_stored_is_not_acknowledged() {
     let ready = app.ask(http::Method::GET, "/readyz", "", None).await;
     assert_eq!(ready.status.as_u16(), 503);
     assert!(!ready.text().contains("store.db"), "no paths for strangers");
+}
+
+/// Over TCP, through the door in front of the router.
+async fn at_the_front(app: &TestApp) -> String {
+    let front = Front::new(app.api.clone(), app.router.clone(), None);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let limits = Limits {
+        connections: 8,
+        head: Duration::from_secs(30),
+        body_pause: Duration::from_secs(10),
+        request: Duration::from_secs(90),
+        write_pause: Duration::from_secs(30),
+        grace: Duration::from_secs(1),
+    };
+    tokio::spawn(server::serve(listener, front, limits, pending()));
+    origin
+}
+
+#[tokio::test]
+async fn the_front_answers_a_delivery_as_the_router_does() {
+    let app = TestApp::new().await;
+    let origin = at_the_front(&app).await;
+    let http = reqwest::Client::builder().build().unwrap();
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(app.api.settings.max_body));
+    let tribe = "/webhooks/tribe/default";
+    let cases = [
+        (tribe, delivery(), 202),
+        (tribe, "{}".to_owned(), 400),
+        (tribe, large, 413),
+        ("/webhooks/tribe/nowhere", delivery(), 404),
+        ("/webhooks/tribe/No", delivery(), 404),
+        (
+            "/webhooks/graph/notifications",
+            r#"{"value":[]}"#.to_owned(),
+            202,
+        ),
+        ("/webhooks/graph/notifications", "no".to_owned(), 400),
+        (
+            "/webhooks/graph/lifecycle",
+            r#"{"value":[]}"#.to_owned(),
+            202,
+        ),
+        (
+            "/webhooks/graph/lifecycle?validationToken=a+b",
+            String::new(),
+            200,
+        ),
+    ];
+    for (path, body, status) in cases {
+        let signature = signature(&SecretString::from(WEBHOOK_SECRET), body.as_bytes());
+        let request = Request::post(path).header("x-tribe-signature", &signature);
+        let behind = app
+            .send(request.body(Body::from(body.clone())).unwrap())
+            .await;
+        let asked = http.post(format!("{origin}{path}")).body(body);
+        let front = asked
+            .header("x-tribe-signature", signature)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(front.status().as_u16(), status, "{path}");
+        assert_eq!(behind.status, front.status(), "{path}");
+        let mut headers = front.headers().clone();
+        // What the server adds to every answer.
+        headers.remove("date");
+        headers.remove("content-length");
+        let mut behind_headers = behind.headers.clone();
+        behind_headers.remove("content-length");
+        assert_eq!(behind_headers, headers, "{path}");
+        assert_eq!(behind.body, front.bytes().await.unwrap(), "{path}");
+    }
+    // Not authentic.
+    let asked = http.post(format!("{origin}{tribe}")).body(delivery());
+    assert_eq!(asked.send().await.unwrap().status().as_u16(), 401);
 }
