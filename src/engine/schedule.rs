@@ -98,17 +98,22 @@ impl State {
 
     /// Lets go those that were held back for long enough; when the next one may be let go.
     fn let_go(&mut self, now_ms: i64) -> i64 {
-        let over = |until_ms: i64| until_ms <= now_ms;
-        let (gone, held) = std::mem::take(&mut self.held_back)
-            .into_iter()
-            .partition(|(_, (until_ms, _))| over(*until_ms));
-        self.held_back = held;
-        let gone: BTreeMap<Lane, (i64, bool)> = gone;
-        for (lane, _) in gone.into_iter().filter(|(_, (_, woken))| *woken) {
-            self.push(&lane);
+        let mut gone = Vec::new();
+        let mut next_ms = i64::MAX;
+        self.held_back.retain(|lane, (until_ms, woken)| {
+            if *until_ms > now_ms {
+                next_ms = next_ms.min(*until_ms);
+                return true;
+            }
+            if *woken {
+                gone.push(lane.clone());
+            }
+            false
+        });
+        for lane in &gone {
+            self.push(lane);
         }
-        let until = self.held_back.values().map(|(until_ms, _)| *until_ms);
-        until.min().unwrap_or(i64::MAX)
+        next_ms
     }
 
     /// The next lane that may run, of so many mailboxes at most; it counts as running from now on.
