@@ -1,5 +1,9 @@
 //! What a delivery costs, counted where no clock is needed: allocations beyond those of a server that
 //! does nothing, and commits. One test alone in its process, since what is counted is the process's.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: whatever fails ends it, and the place says what it was"
+)]
 
 use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc};
 
