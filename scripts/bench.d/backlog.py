@@ -49,7 +49,7 @@ def play():
         own = max(boxes, key=lambda box: len(next(
             one["contacts"] for one in sandbox.state()["graph"]["mailboxes"] if one["user_id"] == box["user_id"])))
         user = users[boxes.index(own)]
-        alone, _ = edits.measure(sandbox, own, EDITS)
+        _, alone = edits.measure(sandbox, own, EDITS, tribe=False)
         people = [link["person_id"] for link in service.api.call("GET", f"/api/v1/users/{user}/links?limit=500")["items"]]
         service.end()
         added = crowd(service.database, user, people)
@@ -58,7 +58,7 @@ def play():
         began = time.monotonic()
         taken, left = [], added
         for _ in range(EDITS):
-            taken += edits.measure(sandbox, own, 1)[1]
+            taken += edits.measure(sandbox, own, 1, tribe=False)[1]
             left = waiting(service.database)
         say(f"{left:,} of {added:,} hints are left after {time.monotonic() - began:.0f} s")
         until("all hints were worked off", lambda: waiting(service.database) == 0, 1_800, pause=0.5)
