@@ -1,8 +1,11 @@
 //! What a commit may do, and what must hold for it.
 
-use tribelink_plan::ids::{EnvironmentId, FolderId, PersonId, UserId};
+use tribelink_plan::{
+    field::Side,
+    ids::{EnvironmentId, FolderId, PersonId, UserId},
+};
 
-use super::{model::*, place::SealedCell, told::*};
+use super::{canary::CanaryRound, model::*, place::SealedCell, told::*};
 
 /// What must hold at the moment of the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,6 +201,39 @@ pub enum Change {
         below: i64,
         /// Now.
         now_ms: i64,
+    },
+    /// Puts the round of an environment's canary; key: environment.
+    PutCanary(CanaryRound),
+    /// A mailbox is to prove a round on the way to one side. One that waits already waits on since then.
+    AwaitCanary {
+        /// Whose.
+        user: UserId,
+        /// To which side.
+        to: Side,
+        /// Which round.
+        round: i64,
+        /// Since when, unless it waits already.
+        since_ms: i64,
+    },
+    /// A round's value arrived; the mailbox waits on only where a later round was asked of it.
+    ProveCanary {
+        /// Whose.
+        user: UserId,
+        /// At which side.
+        to: Side,
+        /// Which round.
+        round: i64,
+        /// When.
+        at_ms: i64,
+        /// How long it took, in milliseconds.
+        took_ms: i64,
+    },
+    /// A mailbox no longer waits for a value, though none arrived: it is to be asked first.
+    EndCanaryWait {
+        /// Whose.
+        user: UserId,
+        /// To which side.
+        to: Side,
     },
     /// Writes an audit line; it gets its number.
     AddAudit(Box<AuditLine>),

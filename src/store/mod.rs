@@ -5,8 +5,8 @@
 //! that fails when the caller's lease was lost. No transaction is ever open across a remote call.
 //!
 //! # Map
-//! - [`model`]: the rows, in domain types; [`told`]: those that people read. Personal values and
-//!   secrets are [`model::Sealed`].
+//! - [`model`]: the rows, in domain types; [`told`]: those that people read; [`canary`]: those that the
+//!   canary is proven by. Personal values and secrets are [`model::Sealed`].
 //! - [`place`]: where those rest, for whoever seals them anew.
 //! - [`change`]: what a commit may do.
 //! - [`memory`]: for simulation. [`sqlite`]: embedded default. [`postgres`]: several replicas. `sql`:
@@ -23,6 +23,7 @@
 //! - Lists come in the order of their keys unless a method says otherwise: ids of 16 bytes by these
 //!   bytes, texts by their UTF-8 bytes.
 
+pub mod canary;
 pub mod change;
 pub mod error;
 pub mod memory;
@@ -34,6 +35,7 @@ pub mod sqlite;
 pub mod told;
 
 use async_trait::async_trait;
+pub use canary::{CanaryProof, CanaryRound};
 pub use change::{Change, Guard};
 pub use error::Error;
 pub use model::*;
@@ -232,6 +234,15 @@ pub trait Store: Send + Sync {
 
     /// The certificates that contents of notifications are sealed for, by number.
     async fn certificates(&self) -> Result<Vec<Certificate>, Error>;
+
+    /// The newest round of an environment's canary.
+    async fn canary(&self, environment: &EnvironmentId) -> Result<Option<CanaryRound>, Error>;
+
+    /// What the canary proved of an environment's mailboxes, by user, Tribe before Outlook.
+    async fn canary_proofs(&self, environment: &EnvironmentId) -> Result<Vec<CanaryProof>, Error>;
+
+    /// What it proved of one mailbox.
+    async fn canary_proofs_of(&self, user: UserId) -> Result<Vec<CanaryProof>, Error>;
 
     /// Audit lines, newest first, before the id `before`.
     async fn audit(

@@ -83,6 +83,18 @@ pub struct AuditFilter {
     pub until_ms: Option<i64>,
 }
 
+impl AuditFilter {
+    /// Whether a line is one of these.
+    pub fn takes(&self, line: &AuditLine) -> bool {
+        self.user.is_none_or(|user| line.user == user)
+            && self.person.is_none_or(|person| line.person == Some(person))
+            && self.rule.is_none_or(|rule| line.rule == rule)
+            && self.pass.is_none_or(|pass| line.pass == pass)
+            && self.since_ms.is_none_or(|since| line.at_ms >= since)
+            && self.until_ms.is_none_or(|until| line.at_ms < until)
+    }
+}
+
 /// A change that waits for a decision. One per (user, person, rule).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {

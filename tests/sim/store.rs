@@ -4,10 +4,10 @@ use std::{future::Future, sync::Arc};
 
 use async_trait::async_trait;
 use tribelink::store::{
-    Alert, Answered, AuditFilter, AuditLine, Certificate, Change, Cursor, Environment, Error,
-    Guard, Held, Hint, IdleConsent, Lane, Lease, LinkCounts, LinkRow, NewHint, Parked, Place,
-    Preview, PreviewItem, SealedCell, SealedColumn, SignIn, Store, Subscription, Tokens, User,
-    UserState, Webhook,
+    Alert, Answered, AuditFilter, AuditLine, CanaryProof, CanaryRound, Certificate, Change, Cursor,
+    Environment, Error, Guard, Held, Hint, IdleConsent, Lane, Lease, LinkCounts, LinkRow, NewHint,
+    Parked, Place, Preview, PreviewItem, SealedCell, SealedColumn, SignIn, Store, Subscription,
+    Tokens, User, UserState, Webhook,
 };
 use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId};
 
@@ -220,6 +220,9 @@ forward! {
     fn due_lanes(now_ms: i64, limit: usize) -> Vec<Lane>;
     fn next_due(now_ms: i64) -> Option<i64>;
     fn certificates() -> Vec<Certificate>;
+    fn canary(environment: &EnvironmentId) -> Option<CanaryRound>;
+    fn canary_proofs(environment: &EnvironmentId) -> Vec<CanaryProof>;
+    fn canary_proofs_of(user: UserId) -> Vec<CanaryProof>;
     fn hints(lane: &Lane, now_ms: i64, limit: usize) -> Vec<Hint>;
     fn backlog(environment: &EnvironmentId) -> (u64, Option<i64>);
     fn mailbox_backlog(user: UserId) -> (u64, Option<i64>);

@@ -210,6 +210,24 @@ impl State {
                 self.certificates
                     .remove_where(|number, row| *number < below && !used.contains(&row.id));
             }
+            Change::PutCanary(round) => {
+                self.environment_exists(&round.environment)?;
+                self.canaries.put(round.environment.clone(), round);
+            }
+            Change::AwaitCanary {
+                user,
+                to,
+                round,
+                since_ms,
+            } => self.await_canary(user, to, round, since_ms)?,
+            Change::ProveCanary {
+                user,
+                to,
+                round,
+                at_ms,
+                took_ms,
+            } => self.prove_canary(user, to, round, (at_ms, took_ms))?,
+            Change::EndCanaryWait { user, to } => self.end_canary_wait(user, to),
             Change::AddAudit(mut line) => {
                 self.user_in(line.user, &line.environment)?;
                 self.numbers.audit += 1;
@@ -320,6 +338,8 @@ impl State {
         self.held.remove_where(|_, held| held.user == user);
         self.parked.remove_where(|_, parked| parked.user == user);
         self.previews.remove(&user);
+        self.canary_proofs
+            .remove_where(|(owner, _), _| *owner == user);
         self.preview_items
             .remove_where(|(owner, _), _| *owner == user);
     }
@@ -358,7 +378,7 @@ impl State {
         Ok(())
     }
 
-    fn user_exists(&self, user: UserId) -> Result<(), Error> {
+    pub(super) fn user_exists(&self, user: UserId) -> Result<(), Error> {
         expect(self.users.get(&user).is_some(), "user")
     }
 

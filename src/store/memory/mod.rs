@@ -3,12 +3,13 @@
 //! # Map
 //! - `table`: an ordered table that can take a failed commit back.
 //! - `state`: the tables and when lanes fall due. `apply`: what each change does.
-//!   `sealed`: every sealed cell by its place.
+//!   `canaries`: its part about the canary. `sealed`: every sealed cell by its place.
 //! - Here: the lock and the reads.
 //!
 //! Everything is ordered by key, so that equal histories give equal answers.
 
 mod apply;
+mod canaries;
 mod sealed;
 mod state;
 mod table;
@@ -365,6 +366,20 @@ impl Store for MemoryStore {
         Ok(self.lock().certificates.values().cloned().collect())
     }
 
+    async fn canary(&self, environment: &EnvironmentId) -> Result<Option<CanaryRound>, Error> {
+        Ok(self.lock().canaries.get(environment).cloned())
+    }
+
+    async fn canary_proofs(&self, environment: &EnvironmentId) -> Result<Vec<CanaryProof>, Error> {
+        let state = self.lock();
+        let is_here = |user: &User| user.environment == *environment;
+        Ok(state.proofs(|user| state.users.get(&user).is_some_and(is_here)))
+    }
+
+    async fn canary_proofs_of(&self, user: UserId) -> Result<Vec<CanaryProof>, Error> {
+        Ok(self.lock().proofs(|owner| owner == user))
+    }
+
     async fn audit(
         &self,
         filter: &AuditFilter,
@@ -372,18 +387,9 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<AuditLine>, Error> {
         let state = self.lock();
-        let rows = state.audit.values().rev().filter(|line| {
-            before.is_none_or(|before| line.id < before)
-                && filter.user.is_none_or(|user| line.user == user)
-                && filter
-                    .person
-                    .is_none_or(|person| line.person == Some(person))
-                && filter.rule.is_none_or(|rule| line.rule == rule)
-                && filter.pass.is_none_or(|pass| line.pass == pass)
-                && filter.since_ms.is_none_or(|since| line.at_ms >= since)
-                && filter.until_ms.is_none_or(|until| line.at_ms < until)
-        });
-        Ok(page(rows, limit))
+        let rows = state.audit.values().rev();
+        let rows = rows.filter(|line| before.is_none_or(|before| line.id < before));
+        Ok(page(rows.filter(|line| filter.takes(line)), limit))
     }
 
     async fn audit_line(&self, id: i64) -> Result<Option<AuditLine>, Error> {

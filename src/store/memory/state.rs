@@ -6,6 +6,7 @@ use std::{
 };
 
 use tribelink_plan::{
+    field::Side,
     ids::{EmployeeId, EnvironmentId, FolderId, PersonId, UserId},
     link::LinkState,
     planted::{self, Bug},
@@ -48,6 +49,8 @@ pub(super) struct State {
     pub(super) cursors: Table<(UserId, FolderId), Cursor>,
     pub(super) subscriptions: Table<String, Subscription>,
     pub(super) certificates: Table<i64, Certificate>,
+    pub(super) canaries: Table<EnvironmentId, CanaryRound>,
+    pub(super) canary_proofs: Table<(UserId, Side), CanaryProof>,
     pub(super) audit: Table<i64, AuditLine>,
     pub(super) held: Table<i64, Held>,
     pub(super) parked: Table<i64, Parked>,
@@ -81,7 +84,7 @@ pub(super) fn numbers_after(after: Option<i64>) -> Span<i64> {
 }
 
 impl State {
-    fn journals(&mut self) -> [&mut dyn Journal; 20] {
+    fn journals(&mut self) -> [&mut dyn Journal; 22] {
         [
             &mut self.leases,
             &mut self.hints,
@@ -95,6 +98,8 @@ impl State {
             &mut self.cursors,
             &mut self.subscriptions,
             &mut self.certificates,
+            &mut self.canaries,
+            &mut self.canary_proofs,
             &mut self.audit,
             &mut self.held,
             &mut self.parked,

@@ -6,8 +6,8 @@ use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId
 use super::{
     PostgresStore, hints, leases,
     sql::{
-        alerts, answers, audit, certificates, cursors, environments, held, links, parked, previews,
-        sealed_cells, sign_ins, subscriptions, tokens, users,
+        alerts, answers, audit, canaries, certificates, cursors, environments, held, links, parked,
+        previews, sealed_cells, sign_ins, subscriptions, tokens, users,
     },
     transact::{Answer, Work},
 };
@@ -243,6 +243,18 @@ impl Store for PostgresStore {
 
     async fn certificates(&self) -> Result<Vec<Certificate>, Error> {
         self.read(certificates::all(&self.pool)).await
+    }
+
+    async fn canary(&self, environment: &EnvironmentId) -> Result<Option<CanaryRound>, Error> {
+        self.read(canaries::get(&self.pool, environment)).await
+    }
+
+    async fn canary_proofs(&self, environment: &EnvironmentId) -> Result<Vec<CanaryProof>, Error> {
+        self.read(canaries::proofs(&self.pool, environment)).await
+    }
+
+    async fn canary_proofs_of(&self, user: UserId) -> Result<Vec<CanaryProof>, Error> {
+        self.read(canaries::proofs_of(&self.pool, user)).await
     }
 
     async fn audit(

@@ -37,7 +37,7 @@ pub struct Step {
     pub sql: &'static str,
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step {
         number: 1,
         name: "store",
@@ -79,6 +79,12 @@ const STEPS: [Step; 7] = [
         name: "certificates",
         effect: Effect::Expands,
         sql: include_str!("../../../migrations/postgres/0007_certificates.sql"),
+    },
+    Step {
+        number: 8,
+        name: "canaries",
+        effect: Effect::Expands,
+        sql: include_str!("../../../migrations/postgres/0008_canaries.sql"),
     },
 ];
 

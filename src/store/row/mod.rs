@@ -23,8 +23,9 @@ pub(super) use self::{
         state_number, state_of,
     },
     read::{
-        alert, answered, audit_line, certificate, cursor, environment, held, hint, idle_consent,
-        parked, preview, preview_item, sealed_cell, sign_in, subscription, tokens, user, webhook,
+        alert, answered, audit_line, canary_proof, canary_round, certificate, cursor, environment,
+        held, hint, idle_consent, parked, preview, preview_item, sealed_cell, sign_in,
+        subscription, tokens, user, webhook,
     },
 };
 use crate::store::{Error, Sealed};

@@ -4,9 +4,9 @@ use tribelink_plan::ids::{ContactId, EmployeeId, FolderId, PersonId, UserId};
 
 use super::{Cells, Raw};
 use crate::store::{
-    Alert, Answered, AuditLine, Certificate, Cursor, Environment, Error, Held, Hint, IdleConsent,
-    NewHint, Parked, Place, Preview, PreviewItem, Purpose, SealedCell, SealedColumn, SignIn,
-    Subscription, Tokens, User, UserState, Webhook,
+    Alert, Answered, AuditLine, CanaryProof, CanaryRound, Certificate, Cursor, Environment, Error,
+    Held, Hint, IdleConsent, NewHint, Parked, Place, Preview, PreviewItem, Purpose, SealedCell,
+    SealedColumn, SignIn, Subscription, Tokens, User, UserState, Webhook,
 };
 
 pub(in crate::store) fn hint<R: Raw>(row: &R) -> Result<Hint, Error> {
@@ -144,6 +144,30 @@ pub(in crate::store) fn certificate<R: Raw>(row: &R) -> Result<Certificate, Erro
         private_key: cells.sealed("private_key")?,
         created_ms: cells.int("created_ms")?,
         until_ms: cells.int("until_ms")?,
+    })
+}
+
+pub(in crate::store) fn canary_round<R: Raw>(row: &R) -> Result<CanaryRound, Error> {
+    let cells = Cells::of("canaries", row);
+    Ok(CanaryRound {
+        environment: cells.environment("environment")?,
+        number: cells.int("number")?,
+        origin: cells.uuid_or_none("origin")?.map(UserId),
+        began_ms: cells.int("began_ms")?,
+        written: cells.flag("written")?,
+        due_ms: cells.int("due_ms")?,
+    })
+}
+
+pub(in crate::store) fn canary_proof<R: Raw>(row: &R) -> Result<CanaryProof, Error> {
+    let cells = Cells::of("canary_proofs", row);
+    Ok(CanaryProof {
+        user: cells.user("user")?,
+        to: cells.word("side")?,
+        round: cells.int("round")?,
+        waits_ms: cells.int_or_none("waits_ms")?,
+        proven_ms: cells.int_or_none("proven_ms")?,
+        took_ms: cells.int_or_none("took_ms")?,
     })
 }
 

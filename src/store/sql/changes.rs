@@ -3,8 +3,8 @@
 use tribelink_plan::ids::{EnvironmentId, UserId};
 
 use super::{
-    alerts, answers, audit, certificates, cursors, environments, held, hints, leases, links,
-    parked, previews, sealed_cells, sign_ins, subscriptions, tokens, users,
+    alerts, answers, audit, canaries, certificates, cursors, environments, held, hints, leases,
+    links, parked, previews, sealed_cells, sign_ins, subscriptions, tokens, users,
     writing::{LaneKey, Sql, Writing},
 };
 use crate::store::{Change, Error, Guard};
@@ -170,6 +170,21 @@ impl Writing<'_> {
             Change::TidyCertificates { below, now_ms } => {
                 certificates::tidy(self, *below, *now_ms).await
             }
+            Change::PutCanary(round) => canaries::put(self, round).await,
+            Change::AwaitCanary {
+                user,
+                to,
+                round,
+                since_ms,
+            } => canaries::wait(self, (*user, *to), *round, *since_ms).await,
+            Change::ProveCanary {
+                user,
+                to,
+                round,
+                at_ms,
+                took_ms,
+            } => canaries::prove(self, (*user, *to), *round, *at_ms, *took_ms).await,
+            Change::EndCanaryWait { user, to } => canaries::end_wait(self, (*user, *to)).await,
             Change::AddAudit(line) => audit::add(self, line).await,
             Change::ForgetAuditValues { before_ms } => audit::forget_values(self, *before_ms).await,
             Change::DropAudit { before_ms } => audit::drop_lines(self, *before_ms).await,
@@ -205,6 +220,7 @@ impl Writing<'_> {
         held::forget(self, number).await?;
         parked::forget(self, number).await?;
         previews::forget(self, number).await?;
+        canaries::forget(self, number).await?;
         self.erased();
         Ok(())
     }

@@ -8,13 +8,14 @@
 //! # Map
 //! - `changes`: a commit, change by change.
 //! - One room for each noun, with all SQL about it: `environments` (with webhooks), `users` (with brake
-//!   counts), `tokens`, `sign_ins`, `links`, `cursors`, `subscriptions`, `certificates`, `audit`, `held`, `parked`,
-//!   `previews`, `alerts`, `answers`; `sealed_cells` alone goes across them, for the rotation of keys.
+//!   counts), `tokens`, `sign_ins`, `links`, `cursors`, `subscriptions`, `certificates`, `canaries`,
+//!   `audit`, `held`, `parked`, `previews`, `alerts`, `answers`; `sealed_cells` alone goes across them, for the rotation of keys.
 //! - Not here, since the dialects differ in all that counts: hints, leases, replicas.
 
 pub(super) mod alerts;
 pub(super) mod answers;
 pub(super) mod audit;
+pub(super) mod canaries;
 pub(super) mod certificates;
 mod changes;
 pub(super) mod cursors;

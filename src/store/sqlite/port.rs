@@ -7,8 +7,8 @@ use tribelink_plan::ids::{ContactId, EmployeeId, EnvironmentId, PersonId, UserId
 use super::{
     SqliteStore, closed, hints, leases,
     sql::{
-        alerts, answers, audit, certificates, cursors, environments, held, links, parked, previews,
-        sealed_cells, sign_ins, subscriptions, tokens, users,
+        alerts, answers, audit, canaries, certificates, cursors, environments, held, links, parked,
+        previews, sealed_cells, sign_ins, subscriptions, tokens, users,
     },
     writer::{Answer, Job, Work},
 };
@@ -245,6 +245,18 @@ impl Store for SqliteStore {
 
     async fn certificates(&self) -> Result<Vec<Certificate>, Error> {
         certificates::all(&self.readers).await
+    }
+
+    async fn canary(&self, environment: &EnvironmentId) -> Result<Option<CanaryRound>, Error> {
+        canaries::get(&self.readers, environment).await
+    }
+
+    async fn canary_proofs(&self, environment: &EnvironmentId) -> Result<Vec<CanaryProof>, Error> {
+        canaries::proofs(&self.readers, environment).await
+    }
+
+    async fn canary_proofs_of(&self, user: UserId) -> Result<Vec<CanaryProof>, Error> {
+        canaries::proofs_of(&self.readers, user).await
     }
 
     async fn audit(

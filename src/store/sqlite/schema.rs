@@ -8,7 +8,7 @@ use sqlx::{
 use super::outage;
 use crate::store::Error;
 
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (
         1,
         "store",
@@ -43,6 +43,11 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
         7,
         "certificates",
         include_str!("../../../migrations/sqlite/0007_certificates.sql"),
+    ),
+    (
+        8,
+        "canaries",
+        include_str!("../../../migrations/sqlite/0008_canaries.sql"),
     ),
 ];
 

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use tribelink::store::*;
-use tribelink_plan::{ids::FolderId, link::LinkState, rule::Rule};
+use tribelink_plan::{field::Side, ids::FolderId, link::LinkState, rule::Rule};
 
 use super::sample::{self, contact_id, environment_id, person_id, user_id};
 
-const KINDS: u8 = 43;
+const KINDS: u8 = 44;
 
 /// A change in small numbers: its kind and three choices.
 pub(super) type Choice = (u8, u8, u8, u8);
@@ -301,6 +301,7 @@ pub(super) fn change((kind, a, b, c): Choice, ids: &Ids) -> Change {
             },
             _ => Change::PutCertificate(sample::certificate(i64::from(a), &b.to_string())),
         },
+        42 => canary(a, b, c),
         _ => match c % 3 {
             0 => Change::Tidy {
                 now_ms: ANSWERS_KEPT_MS + at_ms,
@@ -310,6 +311,32 @@ pub(super) fn change((kind, a, b, c): Choice, ids: &Ids) -> Change {
                 answered: sample::answered(u16::from(c)),
                 at_ms,
             },
+        },
+    }
+}
+
+/// A round of an environment, or what becomes of a mailbox's.
+fn canary(a: u8, b: u8, c: u8) -> Change {
+    let (user, round) = (user_id(u128::from(a)), i64::from(c % 4));
+    let to = match b % 2 {
+        0 => Side::Tribe,
+        _ => Side::Outlook,
+    };
+    match c % 5 {
+        0 => Change::EndCanaryWait { user, to },
+        1 => Change::PutCanary(sample::canary(environment_name(b), i64::from(c))),
+        2 => Change::ProveCanary {
+            user,
+            to,
+            round,
+            at_ms: i64::from(c),
+            took_ms: i64::from(b),
+        },
+        _ => Change::AwaitCanary {
+            user,
+            to,
+            round,
+            since_ms: i64::from(c),
         },
     }
 }
@@ -385,6 +412,10 @@ fn variant(change: &Change) -> u8 {
         Change::TidyCertificates { .. } => 43,
         Change::RestEnvironment { .. } => 44,
         Change::RestUser { .. } => 45,
+        Change::PutCanary(_) => 46,
+        Change::AwaitCanary { .. } => 47,
+        Change::ProveCanary { .. } => 48,
+        Change::EndCanaryWait { .. } => 49,
     }
 }
 
@@ -399,5 +430,5 @@ fn the_generator_makes_every_change() {
         .flat_map(|kind| (0..30).map(move |c| (kind, 1, 1, c)))
         .map(|choice| variant(&change(choice, &ids)))
         .collect();
-    assert_eq!(made, (0..46).collect());
+    assert_eq!(made, (0..50).collect());
 }

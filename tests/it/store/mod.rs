@@ -76,6 +76,8 @@ macro_rules! suite {
             remotes::cursors_are_put_and_dropped,
             remotes::subscriptions_are_listed_by_expiry,
             remotes::of_two_certificates_that_come_next_one_is_refused,
+            remotes::a_round_of_the_canary_replaces_the_one_before,
+            remotes::a_mailbox_waits_for_the_canary_until_the_newest_round_arrives,
             remotes::a_certificate_stays_while_a_live_subscription_names_it,
             remotes::webhooks_are_put_and_dropped,
             records::audit_is_filtered_newest_first,

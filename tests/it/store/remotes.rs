@@ -1,11 +1,11 @@
 //! What stands at the remotes: cursors, subscriptions, webhooks.
 
 use tribelink::store::{Change, Cursor, Error, Subscription, Webhook};
-use tribelink_plan::ids::FolderId;
+use tribelink_plan::{field::Side, ids::FolderId};
 
 use super::{
     fixture::Fixture,
-    sample::{certificate, environment_id, subscription, user_id, webhook},
+    sample::{canary, certificate, environment_id, subscription, user_id, webhook},
 };
 
 pub(super) async fn cursors_are_put_and_dropped(store: &Fixture) {
@@ -79,6 +79,100 @@ pub(super) async fn subscriptions_are_listed_by_expiry(store: &Fixture) {
         .put(vec![Change::DropSubscription("c".to_owned())])
         .await;
     assert_eq!(store.subscription("c").await.unwrap(), None);
+}
+
+pub(super) async fn a_round_of_the_canary_replaces_the_one_before(store: &Fixture) {
+    store.people().await;
+    let environment = environment_id("a");
+    assert_eq!(store.canary(&environment).await.unwrap(), None);
+    for number in 0..4 {
+        let round = canary("a", number);
+        store.put(vec![Change::PutCanary(round.clone())]).await;
+        assert_eq!(store.canary(&environment).await.unwrap(), Some(round));
+    }
+    assert_eq!(store.canary(&environment_id("b")).await.unwrap(), None);
+    let refused = store.apply(vec![Change::PutCanary(canary("c", 1))]).await;
+    assert!(matches!(refused, Err(Error::Conflict("environment"))));
+}
+
+/// The environment's worker asks while the mailbox's worker tells what arrived.
+pub(super) async fn a_mailbox_waits_for_the_canary_until_the_newest_round_arrives(store: &Fixture) {
+    store.people().await;
+    let user = user_id(1);
+    let to = Side::Outlook;
+    let ask = |round, since_ms| Change::AwaitCanary {
+        user,
+        to,
+        round,
+        since_ms,
+    };
+    let arrive = |round, at_ms| Change::ProveCanary {
+        user,
+        to,
+        round,
+        at_ms,
+        took_ms: 9,
+    };
+    let known = async || {
+        let proofs = store.canary_proofs_of(user).await.unwrap();
+        let proof = proofs.into_iter().find(|proof| proof.to == to).unwrap();
+        (proof.round, proof.waits_ms, proof.proven_ms, proof.took_ms)
+    };
+    store.put(vec![ask(1, 100), ask(3, 200)]).await;
+    assert_eq!(known().await, (3, Some(100), None, None), "it waits on");
+    store.put(vec![arrive(1, 210)]).await;
+    assert_eq!(known().await, (3, Some(100), Some(210), Some(9)));
+    store.put(vec![arrive(3, 220), ask(5, 300)]).await;
+    assert_eq!(known().await, (5, Some(300), Some(220), Some(9)));
+    store
+        .put(vec![Change::EndCanaryWait { user, to }, ask(6, 400)])
+        .await;
+    assert_eq!(known().await, (6, Some(400), Some(220), Some(9)));
+    // A round that nobody asked for counts too, and Tribe's side comes first.
+    store
+        .put(vec![
+            Change::EndCanaryWait {
+                user: user_id(2),
+                to,
+            },
+            Change::ProveCanary {
+                user: user_id(3),
+                to,
+                round: 7,
+                at_ms: 1,
+                took_ms: 2,
+            },
+            Change::AwaitCanary {
+                user,
+                to: Side::Tribe,
+                round: 8,
+                since_ms: 3,
+            },
+        ])
+        .await;
+    let of = async |environment: &str| {
+        let proofs = store.canary_proofs(&environment_id(environment)).await;
+        let keys = proofs.unwrap().into_iter();
+        keys.map(|proof| (proof.user, proof.to, proof.round))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of("a").await,
+        [(user, Side::Tribe, 8), (user, to, 6)],
+        "by user, Tribe first"
+    );
+    assert_eq!(of("b").await, [(user_id(3), to, 7)]);
+    let refused = store
+        .apply(vec![Change::AwaitCanary {
+            user: user_id(9),
+            to,
+            round: 1,
+            since_ms: 1,
+        }])
+        .await;
+    assert!(matches!(refused, Err(Error::Conflict("user"))));
+    store.put(vec![Change::ForgetLinks(user)]).await;
+    assert_eq!(of("a").await, []);
 }
 
 /// Two replicas that need a certificate at the same moment end up with the same one.

@@ -177,6 +177,17 @@ pub(super) fn certificate(number: i64, id: &str) -> Certificate {
     }
 }
 
+pub(super) fn canary(environment: &str, number: i64) -> CanaryRound {
+    CanaryRound {
+        environment: environment_id(environment),
+        number,
+        origin: (number % 2 == 0).then(|| user_id(7)),
+        began_ms: 43,
+        written: number % 3 == 0,
+        due_ms: 44,
+    }
+}
+
 pub(super) fn webhook(environment: &str, id: &str) -> Webhook {
     Webhook {
         environment: environment_id(environment),
