@@ -309,6 +309,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
             metrics_access: config.telemetry.metrics_access,
             shadow: config.sync.shadow,
             secret_ends: settings::secret_ends(config),
+            canary: config.canary.clone(),
             in_force: config.in_force(),
         },
     });
@@ -355,7 +356,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     };
     let upkeep = tokio::spawn({
         let (ended, store) = (ended.clone(), Arc::clone(&app.store));
-        let mut census = Census::new(settings::secret_ends(&config));
+        let mut census = Census::new(settings::secret_ends(&config), config.canary.clone());
         async move {
             let mut due_ms = 0;
             while !ended.is_cancelled() {

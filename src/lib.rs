@@ -21,6 +21,7 @@
 pub mod activation;
 pub mod api;
 pub mod app;
+pub mod canary;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -6,7 +6,7 @@
 //!   default), [`extract`] (bodies, ids, parameters), [`list`] (pages and cursors), [`idempotency`],
 //!   [`guard`] (headers of every answer, panics, unknown routes), [`speak`] (the language of plain
 //!   pages).
-//! - One file for each resource: [`users`], [`commands`], [`preview`], [`links`], [`people`],
+//! - One file for each resource: [`users`] (with [`canary`]), [`commands`], [`preview`], [`links`], [`people`],
 //!   [`cards`], [`names`], [`search`], [`audit`], [`export`], [`undo`], [`held`], [`parked`], [`subscriptions`],
 //!   [`environments`], [`keys`], [`settings`], [`status`].
 //! - The page: [`page`] and its assets, [`session`] (signing in), [`me`] (an employee's own link).
@@ -18,6 +18,7 @@
 pub mod audit;
 pub mod auth;
 pub mod browser;
+pub mod canary;
 pub mod cards;
 pub mod commands;
 pub mod connect;
@@ -93,6 +94,8 @@ pub struct Settings {
     pub shadow: bool,
     /// When secrets of applications end.
     pub secret_ends: Vec<SecretEnd>,
+    /// Whose number proves that values travel.
+    pub canary: crate::canary::Settings,
     /// What the configuration came to, without secrets.
     pub in_force: BTreeMap<&'static str, String>,
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     Api, Problem,
     auth::{Admin, Caller, Viewer},
+    canary::{self, CanaryView},
     extract::{Body, Id, Params},
     list::{List, Paging, time},
     problem::ProblemBody,
@@ -285,7 +286,12 @@ pub struct Braked {
     "mailbox": "anna@example.nl", "created_at": "2026-11-24T09:00:00Z",
     "counts": {"in_sync": 412, "sleeping": 3, "held": 0, "failing": 1}, "progress": null,
     "last_proven_at": "2026-11-24T10:14:03Z", "subscription_expires_at": "2026-11-30T22:00:00Z",
-    "backlog": 0, "lag_ms": 0, "braked": null
+    "backlog": 0, "lag_ms": 0, "braked": null,
+    "canary": {
+        "to_outlook": {"standing": "proven", "proven_at": "2026-11-24T10:14:03Z", "took_ms": 740, "waits_since": null},
+        "to_tribe": {"standing": "waiting", "proven_at": "2026-11-23T11:14:02Z", "took_ms": 910,
+                     "waits_since": "2026-11-24T11:14:01Z"}
+    }
 }))]
 pub struct UserDetail {
     #[serde(flatten)]
@@ -307,6 +313,9 @@ pub struct UserDetail {
     /// What the brake held back.
     #[schema(required)]
     braked: Option<Braked>,
+    /// What the canary proved; null where there is none, or this user has no part in it.
+    #[schema(required)]
+    canary: Option<CanaryView>,
 }
 
 /// One user in detail
@@ -337,6 +346,7 @@ pub(super) async fn detail(api: &Api, caller: &Caller, user: User) -> Result<Use
     let progress = user.progress;
     let braked = user.braked;
     let proven_ms = user.proven_ms;
+    let canary = canary::view(api, &user).await?;
     Ok(UserDetail {
         user: UserView::of(api, caller, user)?,
         counts: Counts::of(&counts),
@@ -346,6 +356,7 @@ pub(super) async fn detail(api: &Api, caller: &Caller, user: User) -> Result<Use
         backlog,
         lag_ms: lag_ms(api, oldest_ms),
         braked: braked.map(|(changes, links)| Braked { changes, links }),
+        canary,
     })
 }
 

@@ -148,5 +148,6 @@ pub(super) fn engine_settings(config: &Config) -> engine::Settings {
         register_webhooks: config.tribe.register_webhooks,
         undo: config.audit.undo,
         keep_audit: config.audit.keep,
+        canary: config.canary.clone(),
     }
 }

@@ -65,8 +65,26 @@ pub(super) fn user(value: &Value) -> String {
         ("held back", braked.unwrap_or_default()),
         ("waiting", backlog.unwrap_or_default()),
         ("last in step", of("last_proven_at")),
+        ("canary", canary(&value["canary"])),
         ("notified until", of("subscription_expires_at")),
     ])
+}
+
+/// What the canary proved, on both ways.
+fn canary(value: &Value) -> String {
+    let ways = [("to_outlook", "to Outlook"), ("to_tribe", "to Tribe")];
+    let told = ways.into_iter().filter_map(|(name, words)| {
+        let way = value.get(name).filter(|way| way.is_object())?;
+        let at = cell(&way["proven_at"]);
+        let last = match at.is_empty() {
+            true => "never".to_owned(),
+            false => format!("{at} in {} ms", cell(&way["took_ms"])),
+        };
+        let state = Some(cell(&way["standing"])).filter(|state| state != "proven");
+        let state = state.map_or(String::new(), |state| format!(", {state}"));
+        Some(format!("{words} {last}{state}"))
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 /// Links.
@@ -374,6 +392,10 @@ mod tests {
             "id": "u", "state": "braked", "counts": { "in_sync": 4, "sleeping": 1, "held": 0, "failing": 2 },
             "progress": { "done": 3, "total": 9 }, "braked": { "changes": 30, "links": 40 },
             "backlog": 1, "lag_ms": 61_000, "last_proven_at": "2026-11-24T10:14:03Z",
+            "canary": {
+                "to_outlook": { "standing": "proven", "proven_at": "2026-11-24T09:00:00Z", "took_ms": 740 },
+                "to_tribe": { "standing": "late", "proven_at": null, "took_ms": null },
+            },
         }));
         for words in [
             "4 in step, 1 asleep, 0 held, 2 failing",
@@ -381,6 +403,7 @@ mod tests {
             "30 of 40 links would have lost something",
             "1 hint, the oldest for 61 seconds",
             "2026-11-24 10:14:03Z",
+            "to Outlook 2026-11-24 09:00:00Z in 740 ms; to Tribe never, late",
         ] {
             assert!(whole.contains(words), "{words}: {whole}");
         }

@@ -83,6 +83,11 @@ impl Config {
         put("sync.delta_interval", &span(self.sync.delta_interval));
         put("sync.poll_interval", &span(self.sync.poll_interval));
         put("sync.sweep_interval", &span(self.sync.sweep_interval));
+        let canary = self.canary.people.iter();
+        let people = canary.map(|(environment, person)| format!("{environment}:{person}"));
+        put("canary.people", &people.collect::<Vec<_>>().join(", "));
+        put("canary.interval", &span(self.canary.interval));
+        put("canary.patience", &span(self.canary.patience));
         put("worker.lease", &span(self.worker.lease));
         put("worker.mailboxes", &self.worker.mailboxes);
         let days = self.audit.undo.map_or(0, |undo| undo.as_secs() / 86_400);

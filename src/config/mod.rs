@@ -11,10 +11,12 @@
 //! - [`service`]: sections `server`, `database`, `security`, `worker`, `audit`, `telemetry`.
 //! - [`remotes`]: sections `tribe` and `microsoft`.
 //! - [`mod@reference`]: the documentation of every key (pure).
+//! - [`canary`]: section `canary`.
 //! - [`sync`]: section `sync`, and the planner's [`Policy`](tribelink_plan::policy::Policy) from it.
 //!
 //! Secrets are [`SecretString`](secrecy::SecretString)s; no problem ever shows one.
 
+mod canary;
 mod in_force;
 mod login;
 mod reader;
@@ -56,6 +58,8 @@ pub struct Config {
     pub microsoft: Microsoft,
     /// Section `sync`.
     pub sync: SyncSettings,
+    /// Section `canary`.
+    pub canary: crate::canary::Settings,
     /// Section `worker`.
     pub worker: Worker,
     /// Section `audit`.
@@ -105,6 +109,7 @@ impl Config {
         let tribe = Tribe::read(reader);
         let microsoft = Microsoft::read(reader);
         let sync = SyncSettings::read(reader);
+        let canary = canary::read(reader, sync.as_ref());
         let worker = Worker::read(reader);
         let audit = Audit::read(reader);
         let login = Login::read(reader);
@@ -116,6 +121,7 @@ impl Config {
             tribe: tribe?,
             microsoft: microsoft?,
             sync: sync?,
+            canary: canary?,
             worker: worker?,
             audit: audit?,
             login: login?,

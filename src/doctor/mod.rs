@@ -5,10 +5,11 @@
 //! - [`local`]: configuration, public address with its handshake, database.
 //! - [`tribe`]: sign-in, identity, names, webhooks. [`metadata`]: Tribe's data model (pure).
 //! - [`microsoft`]: discovery and sign-in.
-//! - [`users`]: states, subscriptions, alerts, and the rights at Graph.
+//! - [`users`]: states, subscriptions, alerts, and the rights at Graph. [`canary`]: what it proved.
 //!
 //! Details and advice name keys, routes and ids; never a secret, never a person.
 
+mod canary;
 mod local;
 mod metadata;
 mod microsoft;
@@ -131,6 +132,7 @@ pub async fn examine(config: &Config, subjects: &Subjects) -> Vec<Check> {
     if let Ok(store) = &subjects.store {
         let now_ms = subjects.clock.now_ms();
         checks.extend(users::examine(store.as_ref(), &subjects.mailbox, now_ms).await);
+        checks.extend(canary::examine(config, store.as_ref(), now_ms).await);
     }
     checks
 }

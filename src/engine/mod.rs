@@ -33,12 +33,13 @@ mod share;
 use std::{sync::Arc, time::Duration};
 
 use tribelink_plan::{
-    ids::{EnvironmentId, OrganizationId},
-    policy::Policy,
+    ids::{EnvironmentId, OrganizationId, PersonId},
+    policy::{Conflict, Policy},
 };
 
 use crate::{
     activation::{Activation, tokens::Keeper},
+    canary,
     clock::Clock,
     environment::Rules,
     graph::{Outlook, rich::BadKey},
@@ -99,6 +100,8 @@ pub struct Settings {
     pub undo: Option<Duration>,
     /// How long lines of the audit are kept; `None`: for ever.
     pub keep_audit: Option<Duration>,
+    /// Whose number proves that values travel.
+    pub canary: canary::Settings,
 }
 
 /// Why a job ended before its work was done. Its hints are still there.
@@ -158,9 +161,25 @@ pub(crate) struct Land {
     pub(crate) organization: OrganizationId,
     /// What the planner is told here.
     pub(crate) policy: Policy,
+    /// The canary, and what the planner is told of it.
+    canary: Option<(PersonId, Policy)>,
 }
 
 impl Land {
+    /// What the planner is told of a person. A conflict over the canary's number is Tribe's: it is nobody's
+    /// edit, and nobody decides it.
+    pub(crate) fn policy_of(&self, person: PersonId) -> &Policy {
+        match &self.canary {
+            Some((canary, policy)) if *canary == person => policy,
+            _ => &self.policy,
+        }
+    }
+
+    /// The person whose number proves that values travel.
+    pub(crate) fn canary(&self) -> Option<PersonId> {
+        self.canary.as_ref().map(|(person, _)| *person)
+    }
+
     /// What is to be kept of a rest that Tribe asked this process for, so that the other replicas
     /// observe it too; `None`: they can know of it already.
     pub(crate) fn rest(&self) -> Option<store::Change> {
@@ -239,12 +258,26 @@ impl Engine {
                 organization
             }
         };
+        let policy = rules.over(&self.settings.policy);
+        let canary = self.settings.canary.person(&environment.id);
+        // Whoever writes nothing proves nothing.
+        let canary = canary.filter(|_| !self.settings.shadow).map(|person| {
+            let conflict = Conflict::Tribe;
+            (
+                person,
+                Policy {
+                    conflict,
+                    ..policy.clone()
+                },
+            )
+        });
         Ok(Land {
             environment,
             crm,
             key,
             organization,
-            policy: rules.over(&self.settings.policy),
+            policy,
+            canary,
         })
     }
 }

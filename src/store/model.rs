@@ -100,6 +100,11 @@ pub enum Target {
         /// Graph's id of the subscription.
         subscription: String,
     },
+    /// The mailbox: a round of the canary begins in it.
+    Canary {
+        /// Its number.
+        round: i64,
+    },
     /// The environment: look for changes since the cursor.
     Poll,
     /// The environment: compare everything.

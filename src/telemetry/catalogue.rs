@@ -144,6 +144,14 @@ pub const CENSUS: &str = "tribelink_census_timestamp_seconds";
 pub const DENIED: &str = "tribelink_api_denied_total";
 /// What became of contents of notifications.
 pub const CONTENTS: &str = "tribelink_notification_contents_total";
+/// How long the canary's values took.
+pub const CANARY_TOOK: &str = "tribelink_canary_proof_seconds";
+/// How long ago the canary last proved a way.
+pub const CANARY_AGE: &str = "tribelink_canary_proof_age_seconds";
+/// Mailboxes that the canary is to prove.
+pub const CANARY_MAILBOXES: &str = "tribelink_canary_mailboxes";
+/// For how long the canary's next round is overdue.
+pub const CANARY_OVERDUE: &str = "tribelink_canary_overdue_seconds";
 /// Spans.
 pub const SPANS: &str = "tribelink_spans_total";
 /// Deliveries that came before.
@@ -293,6 +301,26 @@ pub const ALL: &[Metric] = &[
         ALERTS,
         &["environment", "kind"],
         "Alerts that need an administrator.",
+    ),
+    histogram(
+        CANARY_TOOK,
+        &["environment", "direction"],
+        "From the beginning of a round of the canary to the record that its value arrived.",
+    ),
+    gauge(
+        CANARY_AGE,
+        &["environment", "direction"],
+        "How long ago the canary last proved the live mailbox for which that is the longest.",
+    ),
+    gauge(
+        CANARY_MAILBOXES,
+        &["environment", "state"],
+        "Live mailboxes that the canary is to prove, by whether its value arrived.",
+    ),
+    gauge(
+        CANARY_OVERDUE,
+        &["environment"],
+        "For how long the next round of the canary is overdue.",
     ),
     gauge(
         CENSUS,

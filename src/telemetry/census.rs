@@ -7,12 +7,14 @@ use std::{
 
 use metrics::gauge;
 use tribelink_plan::{
+    field::Side,
     ids::{EnvironmentId, UserId},
     rule::Rule,
 };
 
 use super::{catalogue as name, meter};
 use crate::{
+    canary::{self, Standing},
     reminder::{SecretEnd, What, idle_before_ms, reminders},
     store::{self, Store, User, UserState},
 };
@@ -24,8 +26,9 @@ pub const EVERY: Duration = Duration::from_secs(15);
 const PAGE: usize = 1_000;
 
 /// What alerts are about, as the first word of their keys says; others are told once they stand.
-pub const ALERT_KINDS: [&str; 5] = [
+pub const ALERT_KINDS: [&str; 6] = [
     "braked",
+    "canary",
     "employee_left",
     "microsoft_application",
     "needs_consent",
@@ -42,6 +45,7 @@ const SECRETS: [&str; 2] = ["login", "microsoft"];
 #[derive(Default)]
 pub struct Census {
     secret_ends: Vec<SecretEnd>,
+    canary: canary::Settings,
     kinds: BTreeSet<(EnvironmentId, String)>,
 }
 
@@ -59,10 +63,11 @@ struct Count {
 }
 
 impl Census {
-    /// With the ends of secrets, as configured.
-    pub fn new(secret_ends: Vec<SecretEnd>) -> Census {
+    /// With the ends of secrets and the canary, as configured.
+    pub fn new(secret_ends: Vec<SecretEnd>, canary: canary::Settings) -> Census {
         Census {
             secret_ends,
+            canary,
             kinds: BTreeSet::new(),
         }
     }
@@ -74,12 +79,14 @@ impl Census {
     pub async fn take(&mut self, store: &dyn Store, now_ms: i64) -> Result<(), store::Error> {
         let mut counts: BTreeMap<EnvironmentId, Count> = BTreeMap::new();
         let ends = subscription_ends(store).await?;
+        let mut live: BTreeSet<UserId> = BTreeSet::new();
         let mut after = None;
         loop {
             let page = store.users(None, after, PAGE).await?;
             for user in &page {
                 let count = counts.entry(user.environment.clone()).or_default();
                 count.add(user, ends.get(&user.id).copied(), now_ms);
+                live.extend((user.state == UserState::Live).then_some(user.id));
             }
             match page.last() {
                 Some(last) if page.len() == PAGE => after = Some(last.id),
@@ -111,6 +118,8 @@ impl Census {
                 tell.seconds(name::SWEEP_AGE, now_ms - environment.swept_ms);
             }
             tell.count(&count, now_ms);
+            self.tell_canary(store, &environment.id, &live, now_ms)
+                .await?;
             let known = ALERT_KINDS.map(|kind| (environment.id.clone(), kind.to_owned()));
             self.kinds.extend(known);
         }
@@ -129,6 +138,43 @@ impl Census {
             let left = end.map_or(f64::NAN, |end| (end.at_ms - now_ms) as f64 / 1_000.0);
             gauge!(name::SECRET_ENDS, "secret" => of).set(left);
         }
+    }
+
+    /// Zero mailboxes where there is no canary; not a number where nothing was proven yet.
+    async fn tell_canary(
+        &self,
+        store: &dyn Store,
+        environment: &EnvironmentId,
+        live: &BTreeSet<UserId>,
+        now_ms: i64,
+    ) -> Result<(), store::Error> {
+        let tell = Tell(environment);
+        let is_on = self.canary.person(environment).is_some();
+        let (round, mut proofs) = match is_on {
+            true => (
+                store.canary(environment).await?,
+                store.canary_proofs(environment).await?,
+            ),
+            false => (None, Vec::new()),
+        };
+        proofs.retain(|proof| live.contains(&proof.user));
+        let overdue_ms = round.map_or(0, |round| canary::overdue_ms(&round, now_ms));
+        tell.seconds(name::CANARY_OVERDUE, overdue_ms);
+        let standings = canary::standings(&proofs, &self.canary, now_ms);
+        for state in Standing::ALL {
+            let mailboxes = standings.values().filter(|one| **one == state).count();
+            gauge!(name::CANARY_MAILBOXES, "environment" => environment.0.clone(), "state" => state.name())
+                .set(mailboxes as f64);
+        }
+        for to in [Side::Outlook, Side::Tribe] {
+            let eldest = proofs.iter().filter(|proof| proof.to == to);
+            let eldest_ms = eldest.filter_map(|proof| proof.proven_ms).min();
+            let age = eldest_ms.map_or(f64::NAN, |at_ms| (now_ms - at_ms) as f64 / 1_000.0);
+            let direction = meter::side_direction(to);
+            gauge!(name::CANARY_AGE, "environment" => environment.0.clone(), "direction" => direction)
+                .set(age);
+        }
+        Ok(())
     }
 
     async fn tell_alerts(&mut self, store: &dyn Store) -> Result<(), store::Error> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
-use tribelink_plan::{ids::EnvironmentId, rule::Rule};
+use tribelink_plan::{field::Side, ids::EnvironmentId, rule::Rule};
 
 use super::catalogue as name;
 use crate::{
@@ -172,6 +172,9 @@ pub(super) fn open_environment(environment: &EnvironmentId) {
     for side in ["tribe", "outlook"] {
         counter!(name::ECHOES, "environment" => environment.0.clone(), "side" => side).increment(0);
     }
+    for to in [Side::Tribe, Side::Outlook] {
+        let _ = canary_took(environment, to);
+    }
 }
 
 /// A call to a remote ended.
@@ -279,6 +282,41 @@ pub fn waited(environment: &EnvironmentId, waits_ms: &[i64]) {
     let waits = histogram!(name::HINT_TO_WRITE, "environment" => environment.0.clone());
     for wait_ms in waits_ms {
         waits.record(Duration::from_millis(u64::try_from(*wait_ms).unwrap_or(0)));
+    }
+}
+
+/// What a pass's changes prove by the canary, once they are committed.
+pub struct Proven(Vec<(Side, i64)>);
+
+impl Proven {
+    /// Reads it off the changes.
+    pub fn of(changes: &[Change]) -> Proven {
+        let proven = changes.iter().filter_map(|change| match change {
+            Change::ProveCanary { to, took_ms, .. } => Some((*to, *took_ms)),
+            _ => None,
+        });
+        Proven(proven.collect())
+    }
+
+    /// They are committed.
+    pub fn record(self, environment: &EnvironmentId) {
+        for (to, took_ms) in self.0 {
+            canary_took(environment, to)
+                .record(Duration::from_millis(u64::try_from(took_ms).unwrap_or(0)));
+        }
+    }
+}
+
+fn canary_took(environment: &EnvironmentId, to: Side) -> metrics::Histogram {
+    let direction = side_direction(to);
+    histogram!(name::CANARY_TOOK, "environment" => environment.0.clone(), "direction" => direction)
+}
+
+/// The way to a side, as a label.
+pub(super) fn side_direction(to: Side) -> &'static str {
+    match to {
+        Side::Outlook => direction_name(AuditDirection::ToOutlook),
+        Side::Tribe => direction_name(AuditDirection::ToTribe),
     }
 }
 

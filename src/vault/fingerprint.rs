@@ -84,6 +84,13 @@ pub struct LinkFingerprints {
     person: PersonId,
 }
 
+impl LinkFingerprints {
+    /// The person of the link.
+    pub fn person(&self) -> PersonId {
+        self.person
+    }
+}
+
 impl Fingerprints for LinkFingerprints {
     /// The first eight bytes of HMAC-SHA256 over user, person, field and value. The first three
     /// are of fixed length, so no two inputs run together.

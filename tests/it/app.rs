@@ -175,6 +175,7 @@ impl TestApp {
                 metrics_access: MetricsAccess::Viewer,
                 shadow: false,
                 secret_ends: Vec::new(),
+                canary: Default::default(),
                 in_force: BTreeMap::from([("sync.conflict", "tribe".to_owned())]),
             },
         });

@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["clock", "random", "digest", "crash"],
     &["remote"],
     &["tribe", "graph", "store"],
-    &["reminder", "vault"],
+    &["canary", "reminder", "vault"],
     &["sealed", "config"],
     &["environment", "rotation", "telemetry", "trail"],
     &["ports", "server", "rich"],

@@ -5,6 +5,7 @@
 //!   side. [`log`]: the calls that the sandbox received.
 //! - `fields`: every mapped field both ways. `rules_*`: the rules of the design by number.
 //! - `calls`: how many calls an edit costs. `first_sync`: a thousand people.
+//! - `canary`: the person who proves that values travel.
 //! - `rich`: contacts that come with their notifications.
 //! - `environments`: several in one deployment.
 //! - `edge`: clients that keep connections to themselves.
@@ -18,6 +19,7 @@
 )]
 
 mod calls;
+mod canary;
 mod edge;
 mod environments;
 mod faults;

@@ -5,8 +5,9 @@
 //!   [`one_by_one`]: where one of them stands in the way of the others.
 //! - [`fan_out`]: which mailboxes a changed person concerns.
 //! - [`poll`]: changes since the cursor. [`sweep`]: everything, by ids.
-//! - [`webhooks`]: registration at Tribe.
+//! - [`webhooks`]: registration at Tribe. [`canary`]: rounds that prove the way.
 
+mod canary;
 mod fan_out;
 mod hints;
 mod one_by_one;
@@ -91,6 +92,7 @@ impl Job<'_> {
             self.sweep().await?;
             environment.swept_ms = now;
         }
+        let canary_ms = self.canary().await?;
         // A fresh environment has nothing to catch up with: the first sync reads everything.
         let fresh = environment.polled_ms == 0;
         if fresh || now - environment.polled_ms >= millis(settings.poll_interval) {
@@ -100,7 +102,7 @@ impl Job<'_> {
                 self.poll(environment.polled_ms).await?
             };
             environment.polled_ms = now;
-            changes.push(self.next_chores(&environment));
+            changes.push(self.next_chores(&environment, canary_ms));
             let certificates = self.engine.ports.rich.tidy().await?;
             let mut tidy = vec![Change::Tidy { now_ms: now }, certificates];
             if let Some(keep) = settings.keep_audit {
@@ -110,17 +112,19 @@ impl Job<'_> {
             self.held.commit(tidy).await?;
             return self.held.commit(changes).await;
         }
-        self.held.commit(vec![self.next_chores(&environment)]).await
+        self.held
+            .commit(vec![self.next_chores(&environment, canary_ms)])
+            .await
     }
 
-    fn next_chores(&self, environment: &Environment) -> Change {
+    fn next_chores(&self, environment: &Environment, canary_ms: i64) -> Change {
         let settings = &self.engine.settings;
         let poll = environment.polled_ms + millis(settings.poll_interval);
         let sweep = environment.swept_ms + millis(settings.sweep_interval);
         Change::SetEnvironmentChores {
             id: environment.id.clone(),
             polled_ms: environment.polled_ms,
-            chores_due_ms: poll.min(sweep),
+            chores_due_ms: poll.min(sweep).min(canary_ms),
             swept_ms: environment.swept_ms,
         }
     }

@@ -9,11 +9,12 @@
 //!   what the plan says. [`record`]: keeps what came of it. [`brake`]: counts before a large pass.
 //! - [`listing`]: the whole mailbox, with stamps. [`delta`]: what changed since the cursor.
 //! - [`begin`]: first sync, resync, sweep. [`preview`]: what the first sync would do.
-//! - [`care`]: subscription and chores. [`undo`]: what goes back. [`shadow`]: what would be done.
+//! - [`care`]: subscription and chores. [`canary`]: a value that proves the way. [`undo`]: what goes back. [`shadow`]: what would be done.
 
 mod ahead;
 mod begin;
 mod brake;
+mod canary;
 mod care;
 mod case;
 mod delta;
@@ -191,6 +192,7 @@ impl Job<'_> {
                 } => {
                     return self.lifecycle(hint, event, subscription).await;
                 }
+                Target::Canary { round } => return self.canary(hint, *round).await,
                 Target::Delta | Target::Poll => return self.delta(waiting).await,
                 Target::Entity { .. }
                 | Target::Person { .. }
@@ -253,7 +255,7 @@ impl Job<'_> {
 
     pub(super) fn lens<'f>(&'f self, fingerprints: &'f LinkFingerprints) -> Lens<'f> {
         Lens {
-            policy: &self.land.policy,
+            policy: self.land.policy_of(fingerprints.person()),
             fingerprints,
         }
     }

@@ -60,6 +60,8 @@ impl Job<'_> {
             weighed += u64::from(self.record_plan(case, &mut changes)?);
             self.record_copies(case, &mut changes);
             self.record_end(case, &mut changes);
+            let proven = self.proven(case, &changes[known..]).await?;
+            changes.extend(proven);
             tried += u64::from(!is_only_intended(case));
             if let Some(since_ms) = case.since_ms
                 && meter::tells_of_a_write(&changes[known..])
@@ -90,8 +92,10 @@ impl Job<'_> {
                 progress: self.user.progress,
             });
         }
+        let proven = meter::Proven::of(&changes);
         self.held.commit(changes).await?;
         crash::point("pass-recorded");
+        proven.record(&self.user.environment);
         meter::waited(&self.user.environment, &waits_ms);
         writes.into_iter().for_each(trace::tell);
         Ok(())
