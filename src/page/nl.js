@@ -88,7 +88,7 @@ const screens = {
   Person: 'Persoon', 'What happens': 'Wat er gebeurt', Why: 'Waarom', 'Nobody in Tribe names you as relationship manager or owner yet.': 'Niemand in Tribe heeft jou als relatiebeheerder of eigenaar.',
   'The first {n} of {all}.': 'De eerste {n} van {all}.', 'Save and start': 'Opslaan en starten', 'The first sync has begun.': 'De eerste synchronisatie is begonnen.',
   'The first sync runs': 'De eerste synchronisatie loopt', 'People done': 'Personen klaar', 'You may leave this page: it goes on by itself.': 'Je kunt deze pagina verlaten: het gaat vanzelf door.',
-  'Your link': 'Je koppeling', 'in step': 'gelijk', asleep: 'slapend', held: 'wacht op besluit', failing: 'mislukt', Mailbox: 'Mailbox', 'Last proven in step': 'Laatst gelijk bevonden', 'Waiting changes': 'Wachtende wijzigingen',
+  'Your link': 'Je koppeling', 'in step': 'gelijk', asleep: 'slapend', held: 'wacht op besluit', failing: 'mislukt', Mailbox: 'Mailbox', 'Last proven in step': 'Laatst gelijk bevonden', 'Proven to Outlook': 'Bewezen naar Outlook', 'Proven to Tribe': 'Bewezen naar Tribe', 'a value is late': 'een waarde is te laat', 'Waiting changes': 'Wachtende wijzigingen',
   Pause: 'Pauzeren', Resume: 'Hervatten', Disconnect: 'Loskoppelen', 'Compare everything now': 'Alles nu vergelijken', 'Paused. Changes wait until you resume.': 'Gepauzeerd. Wijzigingen wachten tot je hervat.',
   'It goes on.': 'Het gaat verder.', 'Both sides are being compared.': 'Beide kanten worden vergeleken.', 'Disconnected.': 'Losgekoppeld.',
   'Your Outlook contacts stay as they are. Changes no longer reach the other side.': 'Je Outlook-contacten blijven zoals ze zijn. Wijzigingen komen niet meer aan de andere kant aan.',

@@ -51,6 +51,12 @@ function progress(pair) {
   return h('div', {}, h('p', { id: 'progress-text' }, `${t('People done')}: ${number(pair.done)} / ${number(pair.total)}`), h('progress', { max: pair.total, value: pair.done, 'aria-labelledby': 'progress-text' }));
 }
 
+// What the canary proved: when a value last arrived on each way, and whether one is late.
+function proofs(canary) {
+  const ways = [[t('Proven to Outlook'), canary?.to_outlook], [t('Proven to Tribe'), canary?.to_tribe]];
+  return ways.filter(([, way]) => way).map(([name, way]) => [name, `${way.proven_at ? ago(way.proven_at) : t('never')}${way.standing === 'late' ? ` · ${t('a value is late')}` : ''}`]);
+}
+
 export async function user(draw, focus, [id, cursor]) {
   const [one, links, lines] = await Promise.all([get(`/users/${id}`), get(`/users/${id}/links?limit=50${cursor ? `&cursor=${cursor}` : ''}`), get(`/audit?user=${id}&limit=10`)]);
   const known = await names(id, links.items.map((link) => link.person_id));
@@ -62,7 +68,7 @@ export async function user(draw, focus, [id, cursor]) {
     card(numbers([[t('in step'), number(one.counts.in_sync)], [t('asleep'), number(one.counts.sleeping)], [t('held'), number(one.counts.held)], [t('failing'), number(one.counts.failing)]]),
       progress(one.state === 'first_sync' && one.progress),
       facts([[t('Last proven in step'), one.last_proven_at ? `${ago(one.last_proven_at)} (${time(one.last_proven_at)})` : t('never')], [t('Subscription ends'), one.subscription_expires_at ? ago(one.subscription_expires_at) : '–'],
-        [t('Changes on their way'), `${number(one.backlog)}${one.lag_ms > 1000 ? ` · ${t('the oldest for {time}', { time: span(one.lag_ms) })}` : ''}`], [t('Environment'), one.environment], [t('Employee'), h('code', {}, one.employee_id)], [t('Activated'), time(one.created_at)]]),
+        ...proofs(one.canary), [t('Changes on their way'), `${number(one.backlog)}${one.lag_ms > 1000 ? ` · ${t('the oldest for {time}', { time: span(one.lag_ms) })}` : ''}`], [t('Environment'), one.environment], [t('Employee'), h('code', {}, one.employee_id)], [t('Activated'), time(one.created_at)]]),
       actions(one, draw), h('div', { id: 'fresh-link', 'aria-live': 'polite' })),
     card(h('h2', {}, t('People')), may('operator') && h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/people/${id}` }, t('Look for a person'))), rows.length ? table(t('People'), [t('Person'), t('State')], rows) : empty(t('Nobody yet.')),
       links.next_cursor && h('div', { class: 'actions' }, h('a', { class: 'button', href: `#/users/${id}/${links.next_cursor}` }, t('Further')))),

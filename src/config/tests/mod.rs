@@ -331,3 +331,31 @@ fn a_variable_wins_over_the_file_and_reaches_nested_keys() {
     );
     assert_eq!(config.sync.policy.direction(Field::Company), Direction::Off);
 }
+
+#[test]
+fn a_canary_is_named_by_id_for_each_environment_that_has_one() {
+    const ONE: &str = "5b2f8a0e-93ad-4c55-8a54-1f0c2b7d9e11";
+    const OTHER: &str = "office:6c2f8a0e-93ad-4c55-8a54-1f0c2b7d9e11";
+    assert!(with(&[]).expect("usable").canary.people.is_empty(), "off");
+    let both = with(&[(
+        "canary.people",
+        "5b2f8a0e-93ad-4c55-8a54-1f0c2b7d9e11, office:6c2f8a0e-93ad-4c55-8a54-1f0c2b7d9e11",
+    )]);
+    let people = both.expect("usable").canary.people;
+    let told: Vec<String> = people
+        .iter()
+        .map(|(environment, person)| format!("{environment}:{person}"))
+        .collect();
+    assert_eq!(told, [format!("default:{ONE}"), OTHER.to_owned()]);
+    let twice = "5b2f8a0e-93ad-4c55-8a54-1f0c2b7d9e11,default:6c2f8a0e-93ad-4c55-8a54-1f0c2b7d9e11";
+    assert!(refused(&[("canary.people", twice)]).contains("two people"));
+    assert!(refused(&[("canary.people", "anna")]).contains("no id of a person"));
+    assert!(refused(&[("canary.interval", "0s")]).contains("canary.interval"));
+    // Where the number does not travel both ways, nothing is proven.
+    let narrowed = [
+        ("canary.people", ONE),
+        ("sync.fields.private_phone", "to_outlook"),
+    ];
+    assert!(refused(&narrowed).contains("sync.fields.private_phone"));
+    assert!(with(&[("sync.fields.private_phone", "off")]).is_ok());
+}
