@@ -321,8 +321,13 @@ async fn a_value_that_never_arrives_is_told_and_its_arrival_too() {
             (alerts().await == 2).then_some(())
         })
         .await;
-    let metrics = proof.gauges().await;
-    assert_eq!(metrics, (2.0, 0.0));
+    assert_eq!(proof.gauges().await, (2.0, 0.0));
+    // Whoever is paused has no value on the way.
+    let pause = format!("/users/{}/pause", proof.users[1]);
+    proof.world.post(&pause, json!({})).await;
+    assert_eq!(proof.gauges().await, (1.0, 0.0));
+    let resume = format!("/users/{}/resume", proof.users[1]);
+    proof.world.post(&resume, json!({})).await;
     proof.world.no_faults().await;
     proof.world.clock.advance(Duration::from_secs(10 * 60));
     for user in 0..2 {

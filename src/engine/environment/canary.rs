@@ -74,7 +74,9 @@ impl Job<'_> {
         let proofs = store.canary_proofs(environment).await?;
         let now = self.engine.now();
         for proof in &proofs {
-            if Standing::of(proof, settings, now) == Standing::Late {
+            let is_late = Standing::of(proof, settings, now) == Standing::Late;
+            // Nobody works on the mailbox of whoever was paused meanwhile.
+            if is_late && self.is_live(proof.user).await? {
                 let why = (Some(proof.user), late(proof, now));
                 said.insert(canary::late_key(proof.user), why);
             }
@@ -166,6 +168,11 @@ impl Job<'_> {
         };
         self.held.commit(vec![Change::PutCanary(written)]).await?;
         Ok(None)
+    }
+
+    async fn is_live(&self, user: UserId) -> Result<bool, Error> {
+        let user = self.engine.ports.store.user(user).await?;
+        Ok(user.is_some_and(|user| user.state == UserState::Live))
     }
 
     fn begins_in(&self, user: UserId, round: &CanaryRound) -> NewHint {
