@@ -5,6 +5,10 @@
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
+# A static program, as scripts/release makes it: for the target alone, since macros that run in the compiler cannot
+# be static, and for this machine's own, so that it serves every architecture.
+RUN printf '[build]\ntarget = "%s"\nrustflags = ["-C", "target-feature=+crt-static"]\n' \
+    "$(rustc -vV | sed -n 's/^host: //p')" >>"$CARGO_HOME/config.toml"
 # The dependencies, built with empty sources: a layer that lasts until a manifest changes.
 COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
 COPY crates/plan/Cargo.toml crates/plan/Cargo.toml
@@ -18,15 +22,17 @@ COPY . .
 ARG REVISION=unknown
 RUN find src crates -name '*.rs' -exec touch {} + \
  && TRIBELINK_REVISION=$REVISION cargo build --release --locked --bin tribelink \
+ && cp target/*/release/tribelink /tribelink \
+ && ! readelf --wide --program-headers --dynamic /tribelink | grep -E 'INTERP|\(NEEDED\)' \
  && mkdir /data
 
-# glibc, certificates of authorities, a user that is not root; no shell and no package manager.
-FROM gcr.io/distroless/cc-debian12:nonroot
+# Certificates of authorities, a user that is not root; no C library, no shell and no package manager.
+FROM gcr.io/distroless/static-debian12:nonroot
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="tribelink" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.revision=$REVISION
-COPY --from=build /src/target/release/tribelink /usr/local/bin/tribelink
+COPY --from=build /tribelink /usr/local/bin/tribelink
 # Nothing is written but the database: run with a read-only root (`docker run --read-only`) and a volume
 # at /data where SQLite is used; a fresh volume takes the owner of the folder that it covers.
 COPY --from=build --chown=65532:65532 /data /data

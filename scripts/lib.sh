@@ -154,11 +154,12 @@ cleanup() {
   [ -z "$work" ] || rm -rf "$work"
 }
 
-# sandbox LOG ARGUMENTS...: starts one on a free port and waits for the line that names its address.
+# sandbox LOG ARGUMENTS...: starts one on a free port and waits for the line that names its address. $program, where
+# it is set, is the program that is asked for it.
 sandbox() {
   local log=$1 tries=0
   shift
-  "$CARGO_TARGET_DIR/debug/tribelink" sandbox --listen 127.0.0.1:0 "$@" >"$log" 2>&1 &
+  "${program:-$CARGO_TARGET_DIR/debug/tribelink}" sandbox --listen 127.0.0.1:0 "$@" >"$log" 2>&1 &
   sandboxes+=($!)
   until grep -qE 'https?://127\.0\.0\.1:[0-9]+' "$log"; do
     tries=$((tries + 1))
