@@ -16,13 +16,13 @@ COPY crates/sandbox/Cargo.toml crates/sandbox/Cargo.toml
 RUN mkdir -p src crates/plan/src crates/sandbox/src tests/sim \
  && touch src/lib.rs crates/plan/src/lib.rs crates/sandbox/src/lib.rs \
  && echo 'fn main() {}' | tee src/main.rs >tests/sim/main.rs \
- && cargo build --release --locked
+ && cargo build --profile dist --locked
 # The program. Cargo goes by times: the empty sources are older than these.
 COPY . .
 ARG REVISION=unknown
 RUN find src crates -name '*.rs' -exec touch {} + \
- && TRIBELINK_REVISION=$REVISION cargo build --release --locked --bin tribelink \
- && cp target/*/release/tribelink /tribelink \
+ && TRIBELINK_REVISION=$REVISION cargo build --profile dist --locked --bin tribelink \
+ && strip -o /tribelink target/*/dist/tribelink \
  && ! readelf --wide --program-headers --dynamic /tribelink | grep -E 'INTERP|\(NEEDED\)' \
  && mkdir /data
 

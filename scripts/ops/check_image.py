@@ -47,7 +47,7 @@ def main():
                     if there:
                         place.write_bytes((ROOT / source).read_bytes())
             if word == "RUN" and "mkdir -p src" in rest:
-                script = rest.replace("cargo build --release --locked", "cargo metadata --locked --no-deps --format-version 1 >metadata.json")
+                script = rest.replace("cargo build --profile dist --locked", "cargo metadata --locked --no-deps --format-version 1 >metadata.json")
                 ran = subprocess.run(["sh", "-ec", script], cwd=folder, capture_output=True, text=True)
                 check(ran.returncode == 0, f"the dependency layer: {ran.stderr}")
     members = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["members"]
