@@ -122,7 +122,9 @@ pub(super) async fn run(
         // What the job itself knows of the user will do to see that nothing is left to do; a first sync
         // then moves it on, from what it is now.
         let ends = waiting.is_empty() && job.user.chores_due_ms > now;
-        if round > 0 && (!ends || job.user.state == UserState::FirstSync) {
+        let grows = round > 0 && (!ends || job.user.state == UserState::FirstSync);
+        // Somebody may have started it since it was read, and the hint of that be among those that wait.
+        if grows || job.user.state == UserState::Consented {
             job.user = store.user(id).await?.ok_or(Error::NoLane)?;
         }
         if !job.user.state.works() {
