@@ -18,9 +18,9 @@ fn is_caught(bug: Option<Bug>, script: &Script) -> bool {
     outcome.is_ok_and(|outcome| outcome.fails())
 }
 
-/// A drawn script in the world where a bug can show itself: what only a delta tells stays untold where no
-/// sweep comes, and scripts are short beside the longer interval; stale reads are needed to be taken for
-/// edits.
+/// A drawn script in the world where a bug can show itself: what only a delta tells stays untold where notices
+/// go missing and no sweep comes, and scripts are short beside the longer interval; stale reads are needed to
+/// be taken for edits.
 fn drawn_for(bug: Bug, seed: u64) -> Script {
     let mut script = Script::draw(seed);
     if bug == Bug::StaleIsEdit {
@@ -38,6 +38,8 @@ fn drawn_for(bug: Bug, seed: u64) -> Script {
             setup.pairs.retain(|(known, _)| known != name);
             setup.pairs.push((name.to_owned(), value.to_owned()));
         }
+        script.faults.retain(|(name, _)| name != "notices-dropped");
+        script.faults.push(("notices-dropped".to_owned(), 900));
     }
     script
 }
