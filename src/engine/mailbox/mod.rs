@@ -9,7 +9,8 @@
 //!   what the plan says. [`record`]: keeps what came of it. [`brake`]: counts before a large pass.
 //! - [`listing`]: the whole mailbox, with stamps. [`delta`]: what changed since the cursor.
 //! - [`begin`]: first sync, resync, sweep. [`preview`]: what the first sync would do.
-//! - [`care`]: subscription and chores. [`canary`]: a value that proves the way. [`undo`]: what goes back. [`shadow`]: what would be done.
+//! - [`care`]: subscription and chores. [`canary`]: a value that proves the way. [`undo`]: what goes
+//!   back. [`shadow`]: what would be done.
 
 mod ahead;
 mod begin;
@@ -103,6 +104,10 @@ pub(super) async fn run(
     cancelled: &CancellationToken,
 ) -> Result<(), Error> {
     let store = &engine.ports.store;
+    // First what waits, then whose it is: of a user as it was before, the hint of a first sync would be
+    // dropped, or its end never seen.
+    let lane = &held.lease().lane;
+    let mut waiting = store.hints(lane, engine.now(), HINTS).await?;
     let user = store.user(id).await?.ok_or(Error::NoLane)?;
     let mut job = Job {
         land: engine.land(&user.environment).await?,
@@ -118,13 +123,13 @@ pub(super) async fn run(
     for round in 0_u64.. {
         job.step_allowed()?;
         let now = engine.now();
-        let waiting = store.hints(&held.lease().lane, now, HINTS).await?;
+        if round > 0 {
+            waiting = store.hints(lane, now, HINTS).await?;
+        }
         // What the job itself knows of the user will do to see that nothing is left to do; a first sync
         // then moves it on, from what it is now.
         let ends = waiting.is_empty() && job.user.chores_due_ms > now;
-        let grows = round > 0 && (!ends || job.user.state == UserState::FirstSync);
-        // Somebody may have started it since it was read, and the hint of that be among those that wait.
-        if grows || job.user.state == UserState::Consented {
+        if round > 0 && (!ends || job.user.state == UserState::FirstSync) {
             job.user = store.user(id).await?.ok_or(Error::NoLane)?;
         }
         if !job.user.state.works() {
@@ -139,7 +144,7 @@ pub(super) async fn run(
             return job.first_sync_done().await;
         }
         if round > 0 && job.may_be_interrupted() && engine.scheduler.is_crowded() {
-            engine.scheduler.lane(&held.lease().lane);
+            engine.scheduler.lane(lane);
             return Ok(());
         }
         if job.user.throttled_until_ms > now {
@@ -161,7 +166,7 @@ pub(super) async fn run(
                     true => Work::Chores,
                     false => Work::Hints,
                 };
-                engine.scheduler.recovered(&held.lease().lane, work);
+                engine.scheduler.recovered(lane, work);
             }
             Err(Error::Remote(error)) => return job.put_off(&waiting, &error).await,
             Err(error) => return Err(error),
