@@ -7,7 +7,7 @@
 //! takes what the earlier saved.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -33,6 +33,10 @@ use crate::{
 
 /// How long before its end an access token is renewed, in milliseconds.
 const MARGIN_MS: i64 = 60_000;
+
+/// How long until a refresh without an answer is repeated, while the access token at hand still lasts, in
+/// milliseconds: not with every call of a job.
+const REPEAT_MS: i64 = 10_000;
 
 /// How often a lost race is run again.
 const ROUNDS: usize = 3;
@@ -64,9 +68,10 @@ pub struct Keeper {
     clock: Arc<dyn Clock>,
     sign_in: Arc<dyn SignIn>,
     gates: Mutex<HashMap<UserId, Weak<tokio::sync::Mutex<()>>>>,
-    /// Whose last refresh was sent and not answered. Where a refresh token works once, the newer one must
-    /// be asked for while the one at hand is still taken for a repetition.
-    unanswered: Mutex<HashSet<UserId>>,
+    /// Whose last refresh was sent and not answered, and when it is repeated, in milliseconds since the epoch.
+    /// Where a refresh token works once, the newer one must be asked for while the one at hand is still taken
+    /// for a repetition.
+    unanswered: Mutex<HashMap<UserId, i64>>,
 }
 
 impl Keeper {
@@ -121,7 +126,8 @@ impl Keeper {
             let access = open(column::ACCESS_TOKEN, &tokens.access)?;
             let is_refused = refused.is_some_and(|refused| same_secret(refused, &access));
             let lasts = !is_refused && tokens.expires_ms - MARGIN_MS > self.clock.now_ms();
-            if lasts && !self.unanswered().contains(&user) {
+            let again_ms = self.unanswered().get(&user).copied();
+            if lasts && again_ms.is_none_or(|again_ms| self.clock.now_ms() < again_ms) {
                 return Ok(access);
             }
             let refresh = open(column::REFRESH_TOKEN, &tokens.refresh)?;
@@ -139,7 +145,8 @@ impl Keeper {
                 Err(error) => {
                     meter::refreshed(Refresh::Failed);
                     if matches!(error, remote::Error::Transient(_)) || error.is_unknown() {
-                        self.unanswered().insert(user);
+                        let again_ms = self.clock.now_ms() + REPEAT_MS;
+                        self.unanswered().insert(user, again_ms);
                     }
                     return match lasts {
                         true => Ok(access),
@@ -220,7 +227,7 @@ impl Keeper {
         Err(store::Error::Conflict("the user").into())
     }
 
-    fn unanswered(&self) -> MutexGuard<'_, HashSet<UserId>> {
+    fn unanswered(&self) -> MutexGuard<'_, HashMap<UserId, i64>> {
         let all = self.unanswered.lock();
         all.unwrap_or_else(PoisonError::into_inner)
     }
