@@ -10,8 +10,8 @@
 //!   [`cards`], [`names`], [`search`], [`audit`], [`export`], [`undo`], [`held`], [`parked`], [`subscriptions`],
 //!   [`environments`], [`keys`], [`settings`], [`status`].
 //! - The page: [`page`] and its assets, [`session`] (signing in), [`me`] (an employee's own link).
-//! - Without a token: [`webhooks`] (by [`front`], past the router's layers), [`health`], [`docs`]; [`consent`] and [`connect`] over
-//!   [`browser`].
+//! - Without a token: [`webhooks`] (by [`front`], past the router's layers), [`health`], [`docs`];
+//!   [`consent`] and [`connect`] over [`browser`].
 //!
 //! Handlers translate; what they decide is decided in `intake`, `activation` and the engine.
 

@@ -107,7 +107,8 @@ pub struct Link {
     pub slots: Slots,
     /// What own writes and edits replaced, until `settles_at_ms`.
     pub former: Vec<Former>,
-    /// When the last own write, or edit that was taken over, has settled, in milliseconds since the epoch; 0 for long ago.
+    /// When the last own write, or edit that was taken over, has settled, in milliseconds since the epoch;
+    /// 0 for long ago.
     pub settles_at_ms: i64,
 }
 

@@ -9,7 +9,8 @@
 //! - `changes`: a commit, change by change.
 //! - One room for each noun, with all SQL about it: `environments` (with webhooks), `users` (with brake
 //!   counts), `tokens`, `sign_ins`, `links`, `cursors`, `subscriptions`, `certificates`, `canaries`,
-//!   `audit`, `held`, `parked`, `previews`, `alerts`, `answers`; `sealed_cells` alone goes across them, for the rotation of keys.
+//!   `audit`, `held`, `parked`, `previews`, `alerts`, `answers`; `sealed_cells` alone goes across
+//!   them, for the rotation of keys.
 //! - Not here, since the dialects differ in all that counts: hints, leases, replicas.
 
 pub(super) mod alerts;

@@ -6,7 +6,8 @@
 //!   `hints`, `users`, `secrets`, `sealed`, `links`, `remotes`, `records`, `commits`.
 //! - [`history`]: random histories. [`model`]: they answer equally on every store.
 //! - [`sqlite_file`]: what only a file can show. [`postgres_server`]: what only a server can;
-//!   [`postgres_trouble`]: how it fails. [`scratch`]: a Postgres database for each test. [`proxy`], [`server`]: what fails.
+//!   [`postgres_trouble`]: how it fails. [`scratch`]: a Postgres database for each test. [`proxy`],
+//!   [`server`]: what fails.
 //!
 //! A further store joins with a function in [`fixture`] and one `suite!` line here.
 
