@@ -27,7 +27,7 @@ QUIET = {"SYNC__DELTA_INTERVAL": "2h", "SYNC__POLL_INTERVAL": "2h", "TELEMETRY__
 
 def fill(service, size):
     done = subprocess.run(
-        [TARGET / "release" / "examples" / "fill", f"sqlite:{service.database}", *map(str, size), "0", "0"],
+        [TARGET / "dist" / "examples" / "fill", f"sqlite:{service.database}", *map(str, size), "0", "0"],
         check=True, capture_output=True, text=True, env={"TRIBELINK_SECURITY__ENCRYPTION_KEYS": KEYS})
     return int(dict(line.split(" ", 1) for line in done.stdout.splitlines())["links"])
 

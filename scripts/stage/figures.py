@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 TARGET = Path(os.environ["CARGO_TARGET_DIR"])
-TOOL = TARGET / "release" / "examples" / "bench"
+TOOL = TARGET / "dist" / "examples" / "bench"
 FOUND = TARGET / "bench"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -110,7 +110,7 @@ def compose():
     text = [
         "# Performance", "",
         "Written by `scripts/bench` from what its measurements found; do not edit.", "",
-        f"{len(judged) - missed} of {len(judged)} targets are reached. Release build; {machine()}. Where a target is a multiple of "
+        f"{len(judged) - missed} of {len(judged)} targets are reached. The program as it is handed out; {machine()}. Where a target is a multiple of "
         "a yardstick, both are of the same run. Medians, with the least and the most of several rounds; rows without a target are "
         "yardsticks. How quickly the page answers is [told apart](performance/page.md).",
     ]
