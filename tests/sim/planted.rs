@@ -3,6 +3,7 @@
 use tribelink_plan::planted::{Bug, plant};
 
 use crate::{
+    acts::Act,
     fleet::{judged, spread},
     script::Script,
 };
@@ -19,8 +20,8 @@ fn is_caught(bug: Option<Bug>, script: &Script) -> bool {
 }
 
 /// A drawn script in the world where a bug can show itself: what only a delta tells stays untold where notices
-/// go missing and no sweep comes, and scripts are short beside the longer interval; stale reads are needed to
-/// be taken for edits.
+/// go missing, no sweep comes, and the process dies between the two commits; stale reads are needed to be taken
+/// for edits; an own answer tells something new where writes travel a while and nothing stops them.
 fn drawn_for(bug: Bug, seed: u64) -> Script {
     let mut script = Script::draw(seed);
     if bug == Bug::StaleIsEdit {
@@ -40,6 +41,22 @@ fn drawn_for(bug: Bug, seed: u64) -> Script {
         }
         script.faults.retain(|(name, _)| name != "notices-dropped");
         script.faults.push(("notices-dropped".to_owned(), 900));
+        let mut rng = fastrand::Rng::with_seed(seed);
+        for step in &mut script.steps {
+            if step.act.is_fault() {
+                (step.act, step.chance) = (Act::Ambush, rng.u32(..));
+            }
+        }
+    }
+    if bug == Bug::AnswerNotChecked {
+        let setup = &mut script.setup;
+        (setup.ignores_if_match, setup.latency_ms) = (true, 150);
+        setup
+            .pairs
+            .retain(|(name, _)| name != "microsoft.trust_if_match");
+        for step in &mut script.steps {
+            step.wait_ms %= 2_000;
+        }
     }
     script
 }

@@ -43,7 +43,10 @@ impl SimStore {
         self.process.pass().await;
         let strike = self.fate.store.next().or(ambush);
         let lost = || Error::Unavailable("the database is gone".into());
-        match strike {
+        // Others come between the asking and the work, and between the work and its answer, as they do where
+        // the database has threads or a network of its own.
+        tokio::task::yield_now().await;
+        let answer = match strike {
             None => work.await,
             Some(Strike::Before) => Err(lost()),
             Some(Strike::After) => {
@@ -59,7 +62,9 @@ impl SimStore {
                 self.process.die(&self.fate).await;
                 Err(lost())
             }
-        }
+        };
+        tokio::task::yield_now().await;
+        answer
     }
 }
 

@@ -1,5 +1,7 @@
 //! Contacts, people and relationships come and go.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 
@@ -120,8 +122,13 @@ impl Actor<'_> {
         Some(())
     }
 
-    /// Brings a deleted contact back.
+    /// Brings a deleted contact back; where none is, one that was deleted by mistake some moments ago.
     pub(super) async fn restore_contact(&mut self) -> Option<()> {
+        if self.model.deleted.is_empty() {
+            self.delete_contact().await?;
+            let moments = self.rng.u64(0..30_000);
+            tokio::time::sleep(Duration::from_millis(moments)).await;
+        }
         let sight = Sight::of(self.world);
         let deleted: Vec<(usize, String)> = self.model.deleted.keys().cloned().collect();
         let (user, person) = self.pick(&deleted).cloned()?;
