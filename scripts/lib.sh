@@ -159,6 +159,8 @@ cleanup() {
 sandbox() {
   local log=$1 tries=0
   shift
+  # There before it is looked into: the program may begin later than the loop.
+  : >"$log"
   "${program:-$CARGO_TARGET_DIR/debug/tribelink}" sandbox --listen 127.0.0.1:0 "$@" >"$log" 2>&1 &
   sandboxes+=($!)
   until grep -qE 'https?://127\.0\.0\.1:[0-9]+' "$log"; do
