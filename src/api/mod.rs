@@ -55,7 +55,7 @@ pub mod webhooks;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -199,11 +199,14 @@ fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(me::person))
 }
 
+/// The routes without their descriptions; put together once, though a simulation starts services by the thousand.
+static ROUTES: LazyLock<Router<Arc<Api>>> = LazyLock::new(|| described().split_for_parts().0);
+
 /// The router of the service.
 pub fn router(api: Arc<Api>) -> Router {
-    let (router, _) = described().split_for_parts();
     let with_api = |api: &Arc<Api>| Arc::clone(api);
-    router
+    ROUTES
+        .clone()
         .route("/", axum::routing::get(page::page))
         .route("/assets/{name}", axum::routing::get(page::asset))
         .route("/openapi.json", axum::routing::get(docs::json))
