@@ -9,8 +9,8 @@
 //! - `port`: the trait, which hands writes to the writer and reads to a small pool.
 //! - [`backup`]: copies for another process. Here: opening, closing.
 //!
-//! A write is on the disk when it returns: WAL with `synchronous=FULL`. Deleted content is
-//! overwritten (`secure_delete`).
+//! A write is on the disk when it returns, leases aside: WAL with `synchronous=FULL`. Deleted content
+//! is overwritten (`secure_delete`).
 
 #[macro_use]
 mod dialect;

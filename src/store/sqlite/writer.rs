@@ -2,7 +2,11 @@
 //!
 //! One flush to the disk takes milliseconds, whatever it carries. While one runs, callers queue up;
 //! the next transaction takes them all, each in a savepoint of its own, so that one that fails
-//! takes nobody else with it. With one writer, nothing of this process ever meets SQLITE_BUSY.
+//! takes nobody else with it; one alone needs none. With one writer, nothing of this process ever
+//! meets SQLITE_BUSY.
+//!
+//! Leases alone are not flushed: after a power failure nobody is left who holds one, and whatever was
+//! written under one was flushed behind it.
 
 use std::{
     sync::{
@@ -32,6 +36,12 @@ const GROUP: usize = 256;
 
 /// How long the first of a group waits for others at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+
+/// A transaction that the log keeps without a flush; at its end the next has one again (SQLite:
+/// `PRAGMA synchronous` counts from the next transaction on).
+const BEGIN_UNFLUSHED: &str = "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE";
+const COMMIT_UNFLUSHED: &str = "COMMIT; PRAGMA synchronous = FULL";
+const ROLLBACK: &str = "ROLLBACK; PRAGMA synchronous = FULL";
 
 /// What is to be written.
 pub(super) enum Work {
@@ -139,11 +149,16 @@ impl Writer {
         };
         let mut answers = Vec::with_capacity(group.len());
         let mut erased = false;
+        let (begin, commit) = match only_leases(group) {
+            true => (BEGIN_UNFLUSHED, COMMIT_UNFLUSHED),
+            false => ("BEGIN IMMEDIATE", "COMMIT"),
+        };
+        let alone = group.len() == 1;
         // When there is a bad one among the hints, each caller is served alone.
         let together = match hints_of(group) {
             Some(rows) => hints::begin_with(conn, rows).await?,
             None => {
-                execute(conn, "BEGIN IMMEDIATE").await?;
+                execute(conn, begin).await?;
                 false
             }
         };
@@ -152,22 +167,30 @@ impl Writer {
                 answers.push(Ok(Answer::Done));
                 continue;
             }
-            execute(conn, "SAVEPOINT job").await?;
+            if !alone {
+                execute(conn, "SAVEPOINT job").await?;
+            }
             match perform(conn, &job.work).await {
                 Ok((answer, erases)) => {
                     erased |= erases;
                     answers.push(Ok(answer));
                 }
                 Err(Error::Unavailable(text)) => return Err(Error::Unavailable(text)),
+                Err(error) if alone => {
+                    execute(conn, ROLLBACK).await?;
+                    return Ok((vec![Err(error)], false));
+                }
                 Err(error) => {
                     execute(conn, "ROLLBACK TO job").await?;
                     answers.push(Err(error));
                 }
             }
-            execute(conn, "RELEASE job").await?;
+            if !alone {
+                execute(conn, "RELEASE job").await?;
+            }
         }
         crash::point("group-written");
-        execute(conn, "COMMIT").await?;
+        execute(conn, commit).await?;
         crash::point("group-committed");
         Ok((answers, erased))
     }
@@ -255,6 +278,20 @@ async fn execute(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), E
     Ok(())
 }
 
+/// Whether a group changes nothing but who may work.
+fn only_leases(group: &[Job]) -> bool {
+    group.iter().all(|job| match job.work {
+        Work::Claim { .. } | Work::Renew { .. } | Work::Release(_) => true,
+        Work::Probe
+        | Work::Hints(_)
+        | Work::Commit(..)
+        | Work::Beat { .. }
+        | Work::Leave(_)
+        | Work::TakeSignIn { .. }
+        | Work::Close => false,
+    })
+}
+
 /// The hints of all callers at once, as [`hints::rows`]: what a burst of notifications costs is one order
 /// for each group.
 fn hints_of(group: &[Job]) -> Option<String> {
@@ -331,7 +368,29 @@ async fn probe(conn: &mut SqliteConnection) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use tribelink_plan::ids::UserId;
+
     use super::*;
+
+    #[test]
+    fn leases_are_not_flushed_unless_somebody_else_is_among_them() {
+        let job = |work| Job {
+            work,
+            reply: oneshot::channel().0,
+        };
+        let lane = || Lane::Mailbox(UserId(uuid::Uuid::nil()));
+        let claim = || {
+            job(Work::Claim {
+                lane: lane(),
+                holder: String::new(),
+                now_ms: 0,
+                lease_ms: 1,
+            })
+        };
+        assert!(only_leases(&[claim(), claim()]));
+        assert!(!only_leases(&[claim(), job(Work::Hints(Vec::new()))]));
+        assert!(!only_leases(&[job(Work::Probe)]));
+    }
 
     #[test]
     fn who_comes_alone_waits_for_nobody_and_a_crowd_for_a_quarter_of_a_commit_at_most() {
