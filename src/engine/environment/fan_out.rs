@@ -110,7 +110,9 @@ impl Job<'_> {
         }
         let mut ids: Vec<PersonId> = people.iter().map(|person| person.id).collect();
         ids.extend(absent);
-        let mut states: BTreeMap<UserId, Option<UserState>> = BTreeMap::new();
+        let known = users.into_values().flatten();
+        let mut states: BTreeMap<UserId, Option<UserState>> =
+            known.map(|user| (user.id, Some(user.state))).collect();
         for chunk in ids.chunks(500) {
             for row in store.links_of_people(environment, chunk).await? {
                 let state = match states.entry(row.user) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join, stream};
 use tribelink_plan::{
     contact::Contact,
     field::Field,
@@ -25,6 +26,9 @@ use crate::{
     store::{Change, Cursor, LinkRow, UserState},
     telemetry::meter,
 };
+
+/// For how many people of a group the store is asked at once: its readers serve other mailboxes, too.
+const ABREAST: usize = 4;
 
 /// A planner that asks for more rounds than this has a defect; the case is parked.
 const ROUNDS: u32 = 8;
@@ -84,13 +88,20 @@ impl Job<'_> {
     /// Loads links, held and parked items.
     pub(super) async fn load(&self, cases: &mut [Case]) -> Result<(), Error> {
         let store = &self.engine.ports.store;
-        let rows = store.links_of(self.user.id, &people_of(cases)).await?;
+        let user = self.user.id;
+        let people = people_of(cases);
+        let in_turn: Vec<PersonId> = cases.iter().map(|case| case.person).collect();
+        let waiting = stream::iter(in_turn).map(|person| {
+            let held = store.held_of(user, person);
+            try_join(held, store.parked_of(user, person))
+        });
+        let waiting = waiting.buffered(ABREAST).try_collect();
+        let (rows, waiting): (_, Vec<_>) = try_join(store.links_of(user, &people), waiting).await?;
         let mut rows: BTreeMap<PersonId, LinkRow> =
             rows.into_iter().map(|row| (row.person, row)).collect();
-        for case in cases {
+        for (case, (held, parked)) in cases.iter_mut().zip(waiting) {
             case.row = rows.remove(&case.person);
-            case.held = store.held_of(self.user.id, case.person).await?;
-            case.parked = store.parked_of(self.user.id, case.person).await?;
+            (case.held, case.parked) = (held, parked);
             for held in &case.held {
                 if let Some(accepted) = held.accepted {
                     case.decided
