@@ -3,7 +3,7 @@
 //! keys, so that every view opens what it shows. For `scripts/bench`; never for a store that matters.
 //!
 //! ```text
-//! TRIBELINK_SECURITY__ENCRYPTION_KEYS=… fill sqlite:tribelink.db USERS LINKS LARGEST AUDIT WAITING
+//! TRIBELINK_SECURITY__ENCRYPTION_KEYS=… fill DATABASE_URL USERS LINKS LARGEST AUDIT WAITING
 //! ```
 //!
 //! The eldest user there is gets `LARGEST` links, everybody else a share that falls with their place;
@@ -20,7 +20,7 @@ use tribelink::{
     clock::{Clock as _, SystemClock},
     random::SystemRandom,
     sealed::{AuditValues, BothSides, FieldChange, HeldValues, audit_row, row_of_held, user_row},
-    store::{sqlite::SqliteStore, *},
+    store::{postgres::PostgresStore, sqlite::SqliteStore, *},
     vault::{KeyRing, Vault, column},
 };
 use tribelink_plan::{
@@ -57,7 +57,7 @@ fn id(kind: u128, number: u64) -> Uuid {
 }
 
 struct Filling {
-    store: SqliteStore,
+    store: Arc<dyn Store>,
     vault: Vault,
     environment: EnvironmentId,
     now_ms: i64,
@@ -287,9 +287,14 @@ async fn main() {
     };
     let keys = std::env::var("TRIBELINK_SECURITY__ENCRYPTION_KEYS").unwrap();
     let ring = KeyRing::parse(&[SecretString::from(keys)]).unwrap();
-    let store = SqliteStore::open(url, sqlite::Settings::default())
-        .await
-        .unwrap();
+    let (sqlite, store): (_, Arc<dyn Store>) = if url.starts_with("postgres") {
+        let opened = PostgresStore::open(url, postgres::Settings::default()).await;
+        (None, Arc::new(opened.unwrap()))
+    } else {
+        let opened = SqliteStore::open(url, sqlite::Settings::default()).await;
+        let opened = Arc::new(opened.unwrap());
+        (Some(Arc::clone(&opened)), opened)
+    };
     let environment = store.environments().await.unwrap().remove(0).id;
     let mut filling = Filling {
         store,
@@ -414,5 +419,7 @@ async fn main() {
     println!("largest {}", everybody[0].id);
     println!("everywhere {}", everywhere.0);
     println!("links {number}");
-    filling.store.close().await;
+    if let Some(sqlite) = sqlite {
+        sqlite.close().await;
+    }
 }

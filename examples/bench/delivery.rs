@@ -9,8 +9,10 @@ use uuid::Uuid;
 
 /// What is sent.
 pub(crate) enum Kind {
-    /// A signed webhook of 1 KB about one person.
+    /// A signed webhook of 1 KB about somebody whom nobody knows, so that nothing but the intake is at work.
     Tribe(Box<hmac::Key>),
+    /// One about each of these people.
+    People(Box<hmac::Key>, Vec<Uuid>),
     /// So many contacts, told in turn by the subscriptions of a file of
     /// `[{"id", "client_state", "owner"}]`.
     Graph(Vec<Value>, usize),
@@ -18,10 +20,12 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn tribe(secret: &str) -> Kind {
-        Kind::Tribe(Box::new(hmac::Key::new(
-            hmac::HMAC_SHA512,
-            secret.as_bytes(),
-        )))
+        Kind::Tribe(key(secret))
+    }
+
+    pub(crate) fn people(secret: &str, file: &Path) -> Kind {
+        let text = std::fs::read(file).unwrap();
+        Kind::People(key(secret), serde_json::from_slice(&text).unwrap())
     }
 
     pub(crate) fn graph(file: &Path, items: usize) -> Kind {
@@ -32,18 +36,26 @@ impl Kind {
     /// How many hints one request carries.
     pub(crate) fn items(&self) -> usize {
         match self {
-            Kind::Tribe(_) => 1,
+            Kind::Tribe(_) | Kind::People(..) => 1,
             Kind::Graph(_, items) => *items,
+        }
+    }
+
+    /// How many requests there are of it.
+    pub(crate) fn requests(&self) -> u128 {
+        match self {
+            Kind::People(_, people) => people.len() as u128,
+            Kind::Tribe(_) | Kind::Graph(..) => u128::MAX,
         }
     }
 
     /// One whole request of HTTP/1.1.
     pub(crate) fn request(&self, address: &str, path: &str, number: u128) -> Vec<u8> {
         let (signature, body) = match self {
-            Kind::Tribe(key) => {
-                let body = webhook(number);
-                let signature = STANDARD.encode(hmac::sign(key, &body));
-                (format!("x-tribe-signature: {signature}\r\n"), body)
+            Kind::Tribe(key) => signed(key, webhook(number, Uuid::from_u128((9 << 96) | number))),
+            Kind::People(key, people) => {
+                let person = people[usize::try_from(number).unwrap()];
+                signed(key, webhook(number, person))
             }
             Kind::Graph(subscriptions, items) => {
                 (String::new(), notices(subscriptions, *items, number))
@@ -60,13 +72,22 @@ impl Kind {
     }
 }
 
-/// Of somebody whom nobody knows, so that nothing but the intake is at work.
-fn webhook(number: u128) -> Vec<u8> {
+fn key(secret: &str) -> Box<hmac::Key> {
+    Box::new(hmac::Key::new(hmac::HMAC_SHA512, secret.as_bytes()))
+}
+
+/// A body behind the header that signs it.
+fn signed(key: &hmac::Key, body: Vec<u8>) -> (String, Vec<u8>) {
+    let signature = STANDARD.encode(hmac::sign(key, &body));
+    (format!("x-tribe-signature: {signature}\r\n"), body)
+}
+
+fn webhook(number: u128, person: Uuid) -> Vec<u8> {
     let mut body = json!({
         "webhookId": Uuid::from_u128(number),
         "payload": {
             "type": "EntityUpdateMutation", "entityType": "Relation.Person",
-            "entityId": Uuid::from_u128((9 << 96) | number),
+            "entityId": person,
             "fields": {"Description": ""},
         },
     });

@@ -19,6 +19,22 @@ use crate::delivery::Kind;
 /// What comes before the times count.
 const WARM_UP: Duration = Duration::from_millis(500);
 
+/// How the load comes.
+pub(crate) struct Pace {
+    pub(crate) connections: usize,
+    pub(crate) time: Duration,
+    /// Requests per second over all connections; without an end, each follows the answer to the last.
+    pub(crate) rate: f64,
+}
+
+impl Pace {
+    /// When a request of one connection is due, from the beginning on.
+    fn due(&self, connection: usize, turn: u32) -> Duration {
+        let place = connection as f64 + f64::from(turn) * self.connections as f64;
+        Duration::from_secs_f64(place / self.rate)
+    }
+}
+
 /// What one connection saw.
 #[derive(Default)]
 struct Taken {
@@ -27,29 +43,33 @@ struct Taken {
 }
 
 /// Sends for so long; answers how many requests and items were accepted per second, and how long the
-/// answers took.
-pub(crate) async fn run(
-    address: &str,
-    path: &str,
-    connections: usize,
-    time: Duration,
-    kind: &Kind,
-) -> Value {
-    let next = AtomicU64::new(0);
+/// answers took. At a rate the time of a request that had to wait for the answer to the last counts from
+/// when it was due.
+pub(crate) async fn run(address: &str, path: &str, pace: &Pace, kind: &Kind) -> Value {
+    let next = &AtomicU64::new(0);
     // No two runs tell of the same.
     let run = u128::from(fastrand::u32(..)) << 64;
     let began = Instant::now();
     let counts = began + WARM_UP;
-    let until = counts + time;
-    let one = || async {
+    let until = counts + pace.time;
+    let one = |connection: usize| async move {
         let mut taken = Taken::default();
         let mut socket = TcpStream::connect(address).await.unwrap();
         socket.set_nodelay(true).unwrap();
         let mut answer = Vec::with_capacity(4_096);
-        while Instant::now() < until {
+        for turn in 0.. {
+            let due = began + pace.due(connection, turn);
+            let is_late = pace.rate.is_finite() && Instant::now() > due;
+            tokio::time::sleep_until(due.into()).await;
+            if Instant::now() >= until {
+                break;
+            }
             let number = run | u128::from(next.fetch_add(1, Ordering::Relaxed));
             let request = kind.request(address, path, number);
-            let sent = Instant::now();
+            let sent = match is_late {
+                true => due,
+                false => Instant::now(),
+            };
             socket.write_all(&request).await.unwrap();
             let status = read(&mut socket, &mut answer).await;
             let now = Instant::now();
@@ -66,14 +86,14 @@ pub(crate) async fn run(
         }
         taken
     };
-    let all = join_all((0..connections).map(|_| one())).await;
+    let all = join_all((0..pace.connections).map(one)).await;
     let mut micros: Vec<u32> = all.iter().flat_map(|one| one.micros.clone()).collect();
     micros.sort_unstable();
     let mut others = BTreeMap::<u16, u64>::new();
     for (status, count) in all.iter().flat_map(|one| &one.others) {
         *others.entry(*status).or_default() += count;
     }
-    let seconds = time.as_secs_f64();
+    let seconds = pace.time.as_secs_f64();
     json!({
         "count": micros.len(),
         "per_second": micros.len() as f64 / seconds,
@@ -81,6 +101,30 @@ pub(crate) async fn run(
         "p50_ms": at(&micros, 0.5), "p99_ms": at(&micros, 0.99), "p999_ms": at(&micros, 0.999),
         "others": others,
     })
+}
+
+/// Sends everything there is, once; answers how many were accepted, and in how many seconds.
+pub(crate) async fn tell(address: &str, path: &str, connections: usize, kind: &Kind) -> Value {
+    let next = AtomicU64::new(0);
+    let began = Instant::now();
+    let one = || async {
+        let mut accepted = 0;
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        socket.set_nodelay(true).unwrap();
+        let mut answer = Vec::with_capacity(4_096);
+        loop {
+            let number = u128::from(next.fetch_add(1, Ordering::Relaxed));
+            if number >= kind.requests() {
+                return accepted;
+            }
+            let request = kind.request(address, path, number);
+            socket.write_all(&request).await.unwrap();
+            let status = read(&mut socket, &mut answer).await;
+            accepted += u64::from(matches!(status, 200 | 202));
+        }
+    };
+    let all = join_all((0..connections).map(|_| one())).await;
+    json!({"accepted": all.iter().sum::<u64>(), "seconds": began.elapsed().as_secs_f64()})
 }
 
 /// The value that a share of the sorted values does not exceed, in milliseconds.

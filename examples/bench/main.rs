@@ -6,7 +6,9 @@
 //! bench commits FOLDER SECONDS                     one row after the other into SQLite, synchronous=FULL
 //! bench syncs FOLDER SECONDS                       fdatasync after each 1 KB appended to a file
 //! bench load ADDRESS PATH CONNECTIONS SECONDS      POSTs as fast as answers come, about
-//!            [tribe SECRET | graph FILE ITEMS]     one person each, or so many contacts each
+//!            [tribe SECRET | graph FILE ITEMS]     one person each, or so many contacts each; with
+//!                                                  SECONDS@RATE so many per second, evenly
+//! bench tell ADDRESS PATH CONNECTIONS SECRET FILE  one signed POST for each person that a file lists
 //! ```
 //!
 //! # Map
@@ -25,6 +27,7 @@ mod yardstick;
 use std::{path::Path, time::Duration};
 
 use delivery::Kind;
+use load::Pace;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -42,10 +45,19 @@ async fn main() {
                 ["graph", file, items] => Kind::graph(Path::new(file), items.parse().unwrap()),
                 _ => panic!("either tribe SECRET, or graph FILE ITEMS"),
             };
-            let connections = connections.parse().unwrap();
-            load::run(address, path, connections, seconds(time), &kind).await
+            let (time, rate) = time.split_once('@').unwrap_or((time, "inf"));
+            let pace = Pace {
+                connections: connections.parse().unwrap(),
+                time: seconds(time),
+                rate: rate.parse().unwrap(),
+            };
+            load::run(address, path, &pace, &kind).await
         }
-        _ => panic!("echo, commits, syncs or load: see the head of examples/bench/main.rs"),
+        ["tell", address, path, connections, secret, file] => {
+            let kind = Kind::people(secret, Path::new(file));
+            load::tell(address, path, connections.parse().unwrap(), &kind).await
+        }
+        _ => panic!("echo, commits, syncs, load or tell: see the head of examples/bench/main.rs"),
     };
     println!("{told}");
 }

@@ -10,7 +10,7 @@ import sqlite3
 import sys
 
 from figures import Echo, Figures, exactly, spread, tool
-from stage import Sandbox, Service, Stage, activate, until
+from stage import Postgres, Sandbox, Service, Stage, activate, until
 from tap import Tap
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
@@ -30,16 +30,22 @@ def subscriptions(sandbox, tap):
     return [{"id": one["id"], "client_state": tap.heard[one["id"]], "owner": one["mailbox"]} for one in there]
 
 
-def stored(path):
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as conn:
-        return conn.execute("SELECT count(*) FROM hints").fetchone()[0]
+def stored(service, postgres):
+    sql = "SELECT count(*) FROM hints"
+    if postgres:
+        return int(postgres.ask(sql)[0][0])
+    with sqlite3.connect(f"file:{service.database}?mode=ro", uri=True) as conn:
+        return conn.execute(sql).fetchone()[0]
 
 
-def play():
+def intake(rounds, on_postgres=False):
+    """What so many rounds found, the most memory, and the hints that wait at the end."""
     with Stage() as stage, Echo() as echo:
+        postgres = stage.add(Postgres(), Postgres.close) if on_postgres else None
         sandbox = stage.add(Sandbox(stage.folder, "sandbox", 40, 2), Sandbox.end)
         tap = stage.add(Tap(), Tap.close)
-        service = stage.add(Service(stage.folder, "service", sandbox, QUIET, public_url=tap.origin), Service.end)
+        service = stage.add(
+            Service(stage.folder, "service", sandbox, QUIET, postgres and postgres.url, public_url=tap.origin), Service.end)
         tap.service = service.origin
         until("the service is ready", service.ready, 60)
         users = [activate(service.api, box) for box in sandbox.config["mailboxes"]]
@@ -52,42 +58,56 @@ def play():
             sandbox.api.call("POST", "/_sandbox/faults", {"match": {"path": path}, "then": {"status": 503}})
         secret = sandbox.config["tribe"]["webhook_secret"]
         address = service.origin.removeprefix("http://")
-        rounds = []
-        before = stored(service.database)
+        load = lambda path, seconds, *kind: tool("load", address, f"/webhooks/{path}", CONNECTIONS, seconds, *kind)
+        all_found = []
+        before = stored(service, postgres)
         sent = 0
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             found = {
                 "echo": tool("load", echo, "/", CONNECTIONS, SECONDS),
                 "commits": tool("commits", stage.folder, 2),
                 "syncs": tool("syncs", stage.folder, 2),
-                "acks": tool("load", address, "/webhooks/tribe/default", CONNECTIONS, SECONDS, "tribe", secret),
-                "notices": tool("load", address, "/webhooks/graph/notifications", CONNECTIONS, SECONDS, "graph", known, ITEMS),
+                "acks": load("tribe/default", SECONDS, "tribe", secret),
+                "notices": load("graph/notifications", SECONDS, "graph", known, ITEMS),
             }
-            for name in ("acks", "notices"):
+            # Where nobody waits for a core, the disk alone makes anybody wait.
+            found["half"] = load("tribe/default", f"{SECONDS}@{found['acks']['per_second'] / 2:.0f}", "tribe", secret)
+            for name in ("acks", "half", "notices"):
                 if found[name]["others"]:
                     raise SystemExit(f"{name} were refused: {found[name]['others']}")
-            sent += found["acks"]["count"] + ITEMS * found["notices"]["count"]
-            rounds.append(found)
-        if stored(service.database) - before < sent:
-            raise SystemExit(f"of {sent} hints {stored(service.database) - before} are in the database")
-        peak = service.memory("VmHWM")
-        backlog = stored(service.database)
+            sent += found["acks"]["count"] + found["half"]["count"] + ITEMS * found["notices"]["count"]
+            all_found.append(found)
+        waiting = stored(service, postgres)
+        if waiting - before < sent:
+            raise SystemExit(f"of {sent} hints {waiting - before} are in the database")
+        return all_found, service.memory("VmHWM"), waiting
 
+
+def play():
+    rounds, peak, backlog = intake(ROUNDS)
+    beside, _, _ = intake(max(2, ROUNDS // 2), on_postgres=True)
     measure = lambda name, figure: spread(found[name][figure] for found in rounds)
     figures = Figures("acks", "Hints taken in", (
         f"SQLite with `synchronous=FULL`, {CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS} s each; both remotes away, so that "
         "nothing but the intake is at work. The generator (examples/bench) shares the cores with what it measures. What was "
-        "acknowledged was counted in the database."))
+        "acknowledged was counted in the database. The service on Postgres is measured beside it, with Postgres on the same cores."))
     echo, commits, syncs = measure("echo", "per_second"), measure("commits", "per_second"), measure("syncs", "p99_ms")
     figures.yardstick("hyper echo of the same 1 KB", "/s", echo)
+    figures.yardstick("p99 of that echo", "ms", measure("echo", "p99_ms"))
     figures.yardstick("single-row SQLite commits", "/s", commits)
     figures.yardstick("p99 of fdatasync after 1 KB", "ms", syncs)
     bound = min(0.30 * echo["median"], 0.6 * CONNECTIONS * commits["median"])
     figures.judge("signed webhooks of 1 KB, stored and acknowledged", "/s", measure("acks", "per_second"), at_least=bound,
                   because="the smaller of 0.30 × echo and 0.6 × 32 × single commits")
     figures.judge("their p99", "ms", measure("acks", "p99_ms"), at_most=10 * syncs["median"], because="10 × p99 of fdatasync")
+    figures.yardstick(f"what {CONNECTIONS} at once take on average at the rate that is asked for", "ms", exactly(1_000 * CONNECTIONS / bound))
+    figures.judge("p99 at half the rate that was reached", "ms", measure("half", "p99_ms"), at_most=10 * syncs["median"], because="10 × p99 of fdatasync")
     figures.judge(f"items of Graph's notifications, {ITEMS} to a body", "/s", measure("notices", "items_per_second"), at_least=40_000)
     figures.judge(f"most memory, with {backlog:,} hints waiting", "MB", exactly(peak), at_most=128)
+    for name, figure, what, unit in (
+            ("acks", "per_second", "signed webhooks", "/s"), ("acks", "p99_ms", "their p99", "ms"),
+            ("half", "p99_ms", "p99 at half of that rate", "ms"), ("notices", "items_per_second", "items of Graph's notifications", "/s")):
+        figures.yardstick(f"on Postgres: {what}", unit, spread(found[name][figure] for found in beside))
     return figures.keep()
 
 

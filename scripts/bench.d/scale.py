@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""What 10,000 users with a million links cost over SQLite: memory, disk, the first acknowledgement after a start, and
-whether taking in hints and carrying over a change take longer than with 10,000 links. Started by scripts/bench."""
+"""What 10,000 users with a million links cost: memory, disk, the first acknowledgement after a start, and whether taking
+in hints and carrying over a change take longer than with 10,000 links; over SQLite, and beside it over Postgres.
+Started by scripts/bench."""
 
 import base64
 import hashlib
@@ -16,7 +17,7 @@ import uuid
 
 import edits
 from figures import TARGET, Figures, exactly, spread, tool
-from stage import BINARY, KEYS, Sandbox, Service, Stage, activate, say, until
+from stage import BINARY, KEYS, Postgres, Sandbox, Service, Stage, activate, say, until
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SIZES = {"small": (100, 10_000, 500), "large": (10_000, 1_000_000, 50_000)}
@@ -25,16 +26,18 @@ IDLE_S = 20
 QUIET = {"SYNC__DELTA_INTERVAL": "2h", "SYNC__POLL_INTERVAL": "2h", "TELEMETRY__LOG_FILTER": "error"}
 
 
-def fill(service, size):
+def fill(url, size):
     done = subprocess.run(
-        [TARGET / "dist" / "examples" / "fill", f"sqlite:{service.database}", *map(str, size), "0", "0"],
+        [TARGET / "dist" / "examples" / "fill", url, *map(str, size), "0", "0"],
         check=True, capture_output=True, text=True, env={"TRIBELINK_SECURITY__ENCRYPTION_KEYS": KEYS})
     return int(dict(line.split(" ", 1) for line in done.stdout.splitlines())["links"])
 
 
-def per_link(path):
+def per_link(service, postgres):
     """Bytes of the table of links and of its indices, for each link."""
-    with sqlite3.connect(path) as conn:
+    if postgres:
+        return float(postgres.ask("SELECT pg_total_relation_size('links')::float / count(*) FROM links")[0][0])
+    with sqlite3.connect(service.database) as conn:
         names = [row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE tbl_name = 'links'")]
         pages = conn.execute(f"SELECT sum(pgsize) FROM dbstat WHERE name IN ({','.join('?' * len(names))})", names).fetchone()[0]
         return pages / conn.execute("SELECT count(*) FROM links").fetchone()[0]
@@ -61,9 +64,10 @@ def first_ack(service, secret):
     raise SystemExit("no hint was acknowledged within a minute after a start")
 
 
-def measure(stage, name, size):
+def measure(stage, name, size, on_postgres=False):
+    postgres = stage.add(Postgres(), Postgres.close) if on_postgres else None
     sandbox = stage.add(Sandbox(stage.folder, f"sandbox-{name}", 60, 2), Sandbox.end)
-    service = stage.add(Service(stage.folder, name, sandbox, QUIET), Service.end)
+    service = stage.add(Service(stage.folder, name, sandbox, QUIET, postgres and postgres.url), Service.end)
     until("the service is ready", service.ready, 60)
     boxes = sandbox.config["mailboxes"][:2]
     users = [activate(service.api, box) for box in boxes]
@@ -71,9 +75,9 @@ def measure(stage, name, size):
     until("both mailboxes are live", live, 60)
     service.end()
     began = time.monotonic()
-    found = {"links": fill(service, size)}
+    found = {"links": fill(postgres.url if postgres else f"sqlite:{service.database}", size)}
     say(f"{found['links']:,} links in {time.monotonic() - began:.0f} s")
-    found["per_link"] = per_link(service.database)
+    found["per_link"] = per_link(service, postgres)
     secret = sandbox.config["tribe"]["webhook_secret"]
     found["starts"] = []
     for _ in range(STARTS):
@@ -92,12 +96,20 @@ def measure(stage, name, size):
     return found
 
 
-def play():
+def both(rounds, on_postgres=False):
+    """The small and the large one, and the acknowledgements of both, round by round."""
     with Stage() as stage:
-        small, large = (measure(stage, name, size) for name, size in SIZES.items())
+        small, large = (measure(stage, name, size, on_postgres) for name, size in SIZES.items())
         # In turn, so that both meet the same machine.
-        rounds = [(small["acks"](), large["acks"]()) for _ in range(ROUNDS)]
-        peak = large["peak"]()
+        acks = [(small["acks"](), large["acks"]()) for _ in range(rounds)]
+        large["peak"] = large["peak"]()
+        return small, large, acks
+
+
+def play():
+    small, large, rounds = both(ROUNDS)
+    beside = both(max(2, ROUNDS // 2), on_postgres=True)
+    peak = large["peak"]
     binary = os.path.getsize(BINARY) / 1e6
 
     users, links, most = SIZES["large"]
@@ -114,6 +126,11 @@ def play():
     figures.yardstick("a change to the other side with 10,000 links", "ms", small["change"])
     figures.judge("a change to the other side, times longer", "×", exactly(large["change"]["median"] / small["change"]["median"]), at_most=1.2)
     figures.judge("the program", "MB", exactly(binary), at_most=25)
+    small, large, rounds = beside
+    figures.yardstick("on Postgres: most memory, under the load", "MB", exactly(large["peak"]))
+    figures.yardstick("on Postgres: disk for each link, indices included", "bytes", exactly(large["per_link"]))
+    figures.judge("on Postgres: acknowledgements, times fewer than with 10,000 links", "×", spread(one / other for one, other in rounds), at_most=1.2)
+    figures.judge("on Postgres: a change to the other side, times longer", "×", exactly(large["change"]["median"] / small["change"]["median"]), at_most=1.2)
     return figures.keep()
 
 

@@ -139,15 +139,15 @@ class Session:
 class Process:
     """One program with its log."""
 
-    def __init__(self, folder, name, arguments, env=None):
+    def __init__(self, folder, name, arguments, env=None, program=BINARY):
         self.name, self.path = name, os.path.join(folder, f"{name}.log")
-        self.arguments, self.env, self.folder = arguments, env, folder
+        self.program, self.arguments, self.env, self.folder = program, arguments, env, folder
         self.start()
 
     def start(self):
         with open(self.path, "a", encoding="utf-8") as log:
             self.popen = subprocess.Popen(
-                [BINARY, *self.arguments], stdout=log, stderr=log, cwd=self.folder,
+                [self.program, *self.arguments], stdout=log, stderr=log, cwd=self.folder,
                 env={**os.environ, **(self.env or {})},
             )
 
