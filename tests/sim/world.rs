@@ -76,6 +76,9 @@ struct Running {
 impl Drop for World {
     fn drop(&mut self) {
         self.pump.abort();
+        // The services know the sandbox, and it knows them: neither would ever be given back.
+        let mut known = self.post.services.lock().expect("the services");
+        known.fill_with(|| None);
         for running in self.running.iter().flatten() {
             running.engine.abort();
         }
