@@ -13,7 +13,8 @@
 //!   by ids.
 //! - [`environment`]: Tribe hints, poll, sweep, webhook registration, fan-out.
 //! - [`mailbox`]: one user's job: gather, plan, execute, record; delta, listing, subscription.
-//! - [`retry`]: how long to wait, and when to park (pure). [`explain`]: why a person is, or is not, in a
+//! - [`retry`]: how long to wait, and when to park (pure). `rests`: until when a mailbox is to be left
+//!   alone, as this process heard it. [`explain`]: why a person is, or is not, in a
 //!   mailbox. [`cards`]: both cards.
 
 pub mod cards;
@@ -25,6 +26,7 @@ pub mod mailbox;
 pub mod people;
 mod queue;
 pub mod replicas;
+mod rests;
 pub mod retry;
 pub mod roll;
 pub mod schedule;
@@ -149,6 +151,7 @@ pub struct Engine {
     pub(crate) settings: Settings,
     pub(crate) people: people::SharedPeople,
     pub(crate) folders: folders::KnownFolders,
+    pub(crate) rests: rests::Rests,
     pub(crate) scheduler: Arc<schedule::Scheduler>,
     pub(crate) holder: String,
 }
@@ -199,6 +202,7 @@ impl Engine {
         Engine {
             people: people::SharedPeople::new(process(ports.random.as_ref())),
             folders: folders::KnownFolders::default(),
+            rests: rests::Rests::default(),
             scheduler,
             ports,
             settings,

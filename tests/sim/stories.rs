@@ -44,6 +44,7 @@ stories! {
     a_refresh_without_an_answer_was_not_repeated_in_time
     a_reimported_contact_was_not_in_the_listing_of_before
     a_relationship_that_went_was_no_news_to_a_tombstone
+    a_rest_was_forgotten_as_the_job_ended_before_it_was_stored
     a_rest_was_forgotten_as_the_lease_had_ended
     a_rest_was_forgotten_where_the_pass_could_not_be_recorded
     a_rest_was_forgotten_while_the_database_was_away

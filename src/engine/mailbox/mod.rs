@@ -85,6 +85,7 @@ macro_rules! graph {
                 };
                 $request.await
             };
+            $job.note_rest(outcome.as_ref().err());
             match outcome {
                 Err(crate::remote::Error::Unauthorised) if refused.is_none() => {
                     refused = Some(token)
@@ -147,8 +148,9 @@ pub(super) async fn run(
             engine.scheduler.lane(lane);
             return Ok(());
         }
-        if job.user.throttled_until_ms > now {
-            let until = job.user.throttled_until_ms;
+        let asked = engine.rests.until(id, now).unwrap_or(i64::MIN);
+        let until = job.user.throttled_until_ms.max(asked);
+        if until > now {
             return job.wait_until(&waiting, until).await;
         }
         let outcome = if waiting.is_empty() {
@@ -339,8 +341,19 @@ impl Job<'_> {
         self.rest_until(self.engine.now() + wait_ms).await
     }
 
+    /// What a refusal of Graph's asks for, known here before anything can end the job.
+    fn note_rest(&self, refusal: Option<&remote::Error>) {
+        if let Some(remote::Error::Throttled { after: Some(after) }) = refusal
+            && !planted::is(Bug::NoRest)
+        {
+            let until_ms = self.engine.now() + millis(*after);
+            self.engine.rests.ask(self.user.id, until_ms);
+        }
+    }
+
     async fn rest_until(&self, until_ms: i64) -> Result<(), Error> {
         let id = self.user.id;
+        self.engine.rests.ask(id, until_ms);
         self.held.keep_rest(Change::RestUser { id, until_ms }).await
     }
 
