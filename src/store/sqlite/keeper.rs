@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -16,22 +16,33 @@ use crate::{crash, store::Error};
 /// restart has little to read, long enough that a busy page is carried over once for many writes.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// After so many commits it is carried over at once: some ten megabytes where each brings a crowd of hints.
+const MANY: u64 = 512;
+
+/// How long writers may be held up by a reader that stands in the way of emptying the log.
+const BRIEFLY: Duration = Duration::from_millis(20);
+
+/// Carries over what is there and holds nobody up; of a log that is written to all the while, never all.
+const CARRY_OVER: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
 /// How long to wait when a reader stood in the way of emptying the log, and between two such times.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// What the writer tells the keeper.
 #[derive(Debug, Default)]
 pub(super) struct Wake {
-    wrote: AtomicBool,
+    commits: AtomicU64,
     erased: AtomicBool,
     notify: Notify,
 }
 
 impl Wake {
     pub(super) fn wrote(&self, erased: bool) {
-        self.wrote.store(true, Ordering::Release);
+        let commits = self.commits.fetch_add(1, Ordering::AcqRel) + 1;
         if erased {
             self.erased.store(true, Ordering::Release);
+        }
+        if erased || commits == MANY {
             self.notify.notify_one();
         }
     }
@@ -51,26 +62,34 @@ impl Keeper {
                 () = self.wake.notify.notified() => {}
                 () = tokio::time::sleep(EVERY) => {}
             }
+            let commits = self.wake.commits.swap(0, Ordering::AcqRel);
             if self.wake.erased.swap(false, Ordering::AcqRel) {
                 // What was erased still stands in the log until that is emptied.
-                let emptied = self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)").await;
-                if !matches!(emptied, Ok(true)) {
+                let emptied = self.checkpoint(Some("PRAGMA wal_checkpoint(TRUNCATE)"));
+                if !matches!(emptied.await, Ok(true)) {
                     self.wake.wrote(true);
                 }
                 tokio::time::sleep(AGAIN).await;
-            } else if self.wake.wrote.swap(false, Ordering::AcqRel)
-                && let Err(error) = self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)").await
-            {
-                tracing::warn!(%error, "the write-ahead log could not be carried over");
+            } else if commits > 0 {
+                // Once it is carried over to its end, it is written from its beginning again.
+                let end = (commits >= MANY).then_some("PRAGMA wal_checkpoint(RESTART)");
+                if let Err(error) = self.checkpoint(end).await {
+                    tracing::warn!(%error, "the write-ahead log could not be carried over");
+                }
             }
         }
     }
 
-    /// Whether all of the log was carried over.
-    async fn checkpoint(&self, sql: &'static str) -> Result<bool, Error> {
+    /// Carries the log over, and then what was written meanwhile in the way of `end`, which holds up
+    /// writers; whether all of it was carried over.
+    async fn checkpoint(&self, end: Option<&'static str>) -> Result<bool, Error> {
         self.file.check()?;
-        let mut conn = self.options.connect().await.map_err(outage)?;
-        let row = sqlx::query(sql).fetch_one(&mut conn).await;
+        let options = self.options.clone().busy_timeout(BRIEFLY);
+        let mut conn = options.connect().await.map_err(outage)?;
+        let mut row = sqlx::query(CARRY_OVER).fetch_one(&mut conn).await;
+        if let (Ok(_), Some(end)) = (&row, end) {
+            row = sqlx::query(end).fetch_one(&mut conn).await;
+        }
         crash::point("log-carried");
         let _ = conn.close().await;
         let busy: i64 = row.and_then(|row| row.try_get(0)).map_err(outage)?;

@@ -62,8 +62,8 @@ type Pool = SqlitePool;
 /// fails; also how long a read waits for a free connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Pages of log after which the writer itself carries them over: 80 MB, far above what the keeper
-/// leaves in any five seconds, so only for when that one cannot work.
+/// Pages of log after which the writer itself carries them over: 80 MB, several times what the keeper
+/// leaves, so only for when that one cannot work.
 const LOG_PAGES: &str = "20000";
 
 /// What can be chosen.
