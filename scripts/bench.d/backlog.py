@@ -66,7 +66,7 @@ def play():
 
     figures = Figures("backlog", "A long backlog", (
         f"{added:,} hints wait in {MAILBOXES} mailboxes when the service starts; {EDITS} edits are made in another mailbox's Outlook, one "
-        f"after the other, while they are worked off ({left:,} were left after the last edit). The remotes answer at once."))
+        f"after the other, while they are worked off (left after the last edit: {left:,}). The remotes answer at once."))
     if left == 0:
         raise SystemExit("the backlog was gone before the last edit: nothing was measured")
     figures.yardstick("an edit with no backlog", "ms", spread(alone))

@@ -29,6 +29,11 @@ def ask(path, sql):
         return conn.execute(sql).fetchall()
 
 
+def contacts(sandbox):
+    """Every contact with its owner; links know it by the id that stays."""
+    return [(box["user_id"], contact) for box in sandbox.state()["graph"]["mailboxes"] for contact in box["contacts"]]
+
+
 def world(stage, name, settings):
     """A sandbox whose mailboxes are all in step with its people, by a service of ours; and who has whom for its own."""
     sandbox = stage.add(Sandbox(stage.folder, f"sandbox-{name}", PEOPLE, MAILBOXES), Sandbox.end)
@@ -78,7 +83,7 @@ def carry(sandbox, chosen, process, address, path, ended):
     calls = sandbox.api.call("GET", "/_sandbox/calls")
     if calls["dropped"]:
         raise SystemExit("the log of calls was too short")
-    shown = {contact["id"]: contact.get("givenName") for box in sandbox.state()["graph"]["mailboxes"] for contact in box["contacts"]}
+    shown = {contact["immutableId"]: contact.get("givenName") for _, contact in contacts(sandbox)}
     done = sum(shown.get(contact) == names[person] for person, contact in chosen)
     return {"took": took, "done": done, "lost": len(names) - done, "rate": done / took,
             "cpu": 1_000 * (process.cpu() - cpu) / max(done, 1),
@@ -125,7 +130,7 @@ class NodeRed(Process):
 
 def theirs(stage):
     sandbox, service, chosen = world(stage, "beside", QUIET)
-    owners = {contact["id"]: box["user_id"] for box in sandbox.state()["graph"]["mailboxes"] for contact in box["contacts"]}
+    owners = {contact["immutableId"]: owner for owner, contact in contacts(sandbox)}
     service.end()
     token = lambda wanted: sandbox.api.call("POST", "/_sandbox/tokens", wanted)["access_token"]
     tokens = {box["user_id"]: token({"mailbox": box["address"]}) for box in sandbox.config["mailboxes"]}
