@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -77,7 +77,9 @@ impl Drop for World {
     fn drop(&mut self) {
         self.pump.abort();
         // The services know the sandbox, and it knows them: neither would ever be given back.
-        let mut known = self.post.services.lock().expect("the services");
+        // A run that panicked gives them back, too.
+        let known = self.post.services.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
         known.fill_with(|| None);
         for running in self.running.iter().flatten() {
             running.engine.abort();

@@ -2,8 +2,8 @@
 //!
 //! One flush to the disk takes milliseconds, whatever it carries. While one runs, callers queue up;
 //! the next transaction takes them all, each in a savepoint of its own, so that one that fails
-//! takes nobody else with it; one alone needs none. With one writer, nothing of this process ever
-//! meets SQLITE_BUSY.
+//! takes nobody else with it; one alone needs none. With one writer, nothing of this process meets
+//! SQLITE_BUSY but while the keeper empties the log, which the driver waits for.
 //!
 //! Leases alone are not flushed: after a power failure nobody is left who holds one, and whatever was
 //! written under one was flushed behind it.
