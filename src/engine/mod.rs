@@ -9,8 +9,8 @@
 //!   whose turn it is. `share` (pure): which replica begins with what. [`replicas`]: who lives.
 //! - [`lease`]: the right to work on a lane, kept alive and checked before every write.
 //! - [`people`]: cards that the environment worker read, passed on in memory. [`folders`]: the
-//!   contact folders of each mailbox, as last read. [`roll`]: every person with its relationships,
-//!   by ids.
+//!   contact folders of each mailbox, as last read. `roll`: every person with its relationships,
+//!   by ids, read once for all who ask at once.
 //! - [`environment`]: Tribe hints, poll, sweep, webhook registration, fan-out.
 //! - [`mailbox`]: one user's job: gather, plan, execute, record; delta, listing, subscription.
 //! - [`retry`]: how long to wait, and when to park (pure). `rests`: until when a mailbox is to be left
@@ -28,7 +28,7 @@ mod queue;
 pub mod replicas;
 mod rests;
 pub mod retry;
-pub mod roll;
+mod roll;
 pub mod schedule;
 mod share;
 
@@ -152,6 +152,7 @@ pub struct Engine {
     pub(crate) people: people::SharedPeople,
     pub(crate) folders: folders::KnownFolders,
     pub(crate) rests: rests::Rests,
+    rolls: roll::Rolls,
     pub(crate) scheduler: Arc<schedule::Scheduler>,
     pub(crate) holder: String,
 }
@@ -203,6 +204,7 @@ impl Engine {
             people: people::SharedPeople::new(process(ports.random.as_ref())),
             folders: folders::KnownFolders::default(),
             rests: rests::Rests::default(),
+            rolls: roll::Rolls::default(),
             scheduler,
             ports,
             settings,

@@ -16,7 +16,7 @@ use tribelink_plan::{
 
 use super::{Error, Job, fan_out::keeps_hints};
 use crate::{
-    engine::roll::roll,
+    engine::roll::Roll,
     ports::Wake as _,
     store::{Change, Lane, LinkRow, NewHint, Source, Target, User, UserState},
 };
@@ -27,7 +27,7 @@ const PAGE: usize = 500;
 impl Job<'_> {
     /// Compares everything and keeps a hint for each difference.
     pub(super) async fn sweep(&self) -> Result<(), Error> {
-        let people = roll(self.land.crm.as_ref()).await?;
+        let people = self.engine.roll(&self.land).await?;
         let current: BTreeSet<EmployeeId> = people
             .values()
             .flat_map(|person| &person.relationships)
@@ -58,11 +58,7 @@ impl Job<'_> {
         self.held.commit(vec![clear]).await
     }
 
-    async fn sweep_user(
-        &self,
-        user: &User,
-        people: &BTreeMap<PersonId, Person>,
-    ) -> Result<(), Error> {
+    async fn sweep_user(&self, user: &User, people: &Roll) -> Result<(), Error> {
         let mut eligible: BTreeMap<PersonId, &Relationship> = people
             .values()
             .filter_map(|person| Some((person.id, main_relationship(person, user.employee)?)))

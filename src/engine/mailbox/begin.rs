@@ -8,7 +8,6 @@ use tribelink_plan::{eligibility::main_relationship, ids::PersonId, link::LinkSt
 use super::{Error, Job, care::Look};
 use crate::{
     crash,
-    engine::roll::roll,
     store::{Change, Hint, LinkRow, NewHint, Source, Target},
 };
 
@@ -65,13 +64,15 @@ impl Job<'_> {
 
     /// Everybody who is eligible, linked, or stands stamped in the mailbox.
     async fn everybody(&mut self) -> Result<BTreeSet<PersonId>, Error> {
-        let roll = roll(self.land.crm.as_ref()).await?;
+        let roll = self.engine.roll(&self.land).await?;
         let employee = self.user.employee;
         let mut people: BTreeSet<PersonId> = roll
             .values()
             .filter(|person| main_relationship(person, employee).is_some())
             .map(|person| person.id)
             .collect();
+        // Listing takes long, and the roll is large.
+        drop(roll);
         for row in self.all_links().await? {
             if row.link.state != LinkState::Closed {
                 people.insert(row.person);

@@ -15,10 +15,7 @@ use super::{
     case::{Asked, Case},
     pass::GROUP,
 };
-use crate::{
-    engine::roll::roll,
-    store::{Change, Hint, Preview, PreviewItem, Source},
-};
+use crate::store::{Change, Hint, Preview, PreviewItem, Source};
 
 impl Job<'_> {
     /// Plans the first sync and stores what it would do, ids and reasons without values.
@@ -35,7 +32,7 @@ impl Job<'_> {
         self.listing = None;
         self.list().await?;
         let employee = self.user.employee;
-        let roll = roll(self.land.crm.as_ref()).await?;
+        let roll = self.engine.roll(&self.land).await?;
         // Also those whom the employee looks after only through former relationships: the preview
         // says why they are left out.
         let people: Vec<PersonId> = roll
@@ -49,6 +46,7 @@ impl Job<'_> {
             })
             .map(|person| person.id)
             .collect();
+        drop(roll);
         for chunk in people.chunks(GROUP) {
             self.step_allowed()?;
             let mut cases: Vec<Case> = chunk
