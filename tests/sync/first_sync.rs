@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
+use tribelink_sandbox::calls::Entry;
 
 use crate::{
     hands::{INDIVIDUAL, PERSON, text},
@@ -47,11 +48,25 @@ async fn a_thousand_people_take_few_requests_and_a_second_run_writes_nothing() {
     assert!(own.clone().count() > PEOPLE / 20);
     assert!(own.clone().all(|call| call.in_flight <= 4));
     assert!(calls.iter().all(|call| call.status != Some(429)));
-    // Tribe is read a hundred people at a time.
-    let people = calls
-        .iter()
-        .filter(|call| call.side == "tribe" && call.path.starts_with("/v1/odata/Relation_Person?"));
-    assert_eq!(people.count(), PEOPLE / 100);
+    // Tribe is read a hundred people at a time, and mostly while the hundred before are written.
+    let reads_people =
+        |call: &Entry| call.side == "tribe" && call.path.starts_with("/v1/odata/Relation_Person?");
+    assert_eq!(
+        calls.iter().filter(|call| reads_people(call)).count(),
+        PEOPLE / 100
+    );
+    let (mut read, mut written, mut ahead) = (0, 0, 0);
+    for call in &calls {
+        written += usize::from(call.path == "/v1.0/$batch");
+        if reads_people(call) {
+            ahead += usize::from(written < read / 20);
+            read += 100;
+        }
+    }
+    assert!(
+        ahead > 0,
+        "Tribe was read only after each hundred was written"
+    );
     assert!(count.tribe_reads <= PEOPLE / 100 * 2 + 20, "{count:?}");
     assert_eq!(count.tribe_writes, 0);
     world.clear_calls();
@@ -68,6 +83,46 @@ async fn a_thousand_people_take_few_requests_and_a_second_run_writes_nothing() {
     println!("second run: {count:?}");
     assert_eq!((count.graph_writes, count.tribe_writes), (0, 0));
     assert!(count.graph_requests <= pages + 12, "{count:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn first_syncs_that_begin_together_share_a_roll() {
+    const USERS: usize = 8;
+    let mut world = World::prepare(Setup {
+        users: USERS,
+        ..Setup::default()
+    })
+    .await;
+    populate(&world, 20);
+    world.serve().await;
+    let mut users = Vec::new();
+    for number in 0..USERS {
+        let user = world.activate(&world.mailbox(number), false).await;
+        world.state(&user, "consented").await;
+        users.push(user);
+    }
+    world.quiet().await;
+    world.clear_calls();
+    // Slow enough that all have begun before the first has its roll.
+    world.sandbox.ctx.lock().options.latency.tribe_ms = 300;
+    for user in &users {
+        world.post(&format!("/users/{user}/start"), json!({})).await;
+    }
+    for user in &users {
+        world.state(user, "live").await;
+    }
+    let set = format!("/v1/odata/{}?", INDIVIDUAL.replace('.', "_"));
+    // Nobody is read by id where the set is read whole.
+    let is_roll = |call: &Entry| {
+        let whole = call.path.contains("$select") && !call.path.contains("$filter");
+        call.side == "tribe" && call.path.starts_with(&set) && whole
+    };
+    let rolls = world.calls().iter().filter(|call| is_roll(call)).count();
+    assert!(
+        (1..USERS).contains(&rolls),
+        "{rolls} rolls\n{:#?}",
+        world.lines()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -60,6 +60,7 @@ impl Job<'_> {
     /// Reads and plans until every case has a plan or an end.
     pub(super) async fn gather(&mut self, cases: &mut [Case]) -> Result<(), Error> {
         self.load(cases).await?;
+        self.use_early_read(cases);
         self.read_tribe(cases).await?;
         let mut refreshed = false;
         loop {

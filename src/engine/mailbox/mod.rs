@@ -64,6 +64,8 @@ pub(super) struct Job<'a> {
     /// R17: somebody released the user for this run.
     lifted: bool,
     listing: Option<listing::Listing>,
+    /// What was read of Tribe for the next group.
+    early: people::EarlyRead,
     /// The folders that this job walked, and when.
     folders: Option<(i64, Vec<crate::graph::Folder>)>,
     /// Folders that contacts were seen in and that are no contact folders.
@@ -118,6 +120,7 @@ pub(super) async fn run(
         cancelled,
         lifted: false,
         listing: None,
+        early: people::EarlyRead::default(),
         folders: None,
         strange_folders: BTreeSet::new(),
     };

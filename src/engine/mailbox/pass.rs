@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::try_join;
 use tribelink_plan::{
     ids::{ContactId, PersonId},
     planted::{self, Bug},
@@ -36,14 +37,15 @@ impl Job<'_> {
         if self.is_braked(&cases).await? {
             return Ok(());
         }
-        let mut cases = cases.into_iter().peekable();
-        while cases.peek().is_some() {
-            let group: Vec<Case> = cases.by_ref().take(GROUP).collect();
+        let mut cases = cases;
+        while !cases.is_empty() {
+            let later = cases.split_off(cases.len().min(GROUP));
+            let group = std::mem::replace(&mut cases, later);
             self.step_allowed()?;
             if !self.still_working().await? {
                 return Ok(());
             }
-            self.group(group, cases.peek().is_none()).await?;
+            self.group(group, &cases).await?;
         }
         Ok(())
     }
@@ -57,11 +59,18 @@ impl Job<'_> {
         Ok(self.user.state.works())
     }
 
-    /// One group: gather, plan, execute, record.
-    async fn group(&mut self, mut cases: Vec<Case>, last: bool) -> Result<(), Error> {
+    /// One group: gather, plan, execute, record. While it is written, Tribe is read for the next.
+    async fn group(&mut self, mut cases: Vec<Case>, later: &[Case]) -> Result<(), Error> {
         let gathered = self.gather(&mut cases).await;
         let executed = match gathered {
-            Ok(()) => self.execute(&mut cases).await,
+            Ok(()) => {
+                let next = &later[..later.len().min(GROUP)];
+                let early = self.early_read(next);
+                let early = async { Ok(early.await) };
+                try_join(self.execute(&mut cases), early)
+                    .await
+                    .map(|((), early)| self.early = early)
+            }
             Err(error) => {
                 // Nothing of what is planned so far was done.
                 for case in &mut cases {
@@ -73,7 +82,7 @@ impl Job<'_> {
         // What was done is recorded even when the rest could not be.
         match executed {
             Ok(()) => {
-                let end = last.then(|| self.end_of_pass());
+                let end = later.is_empty().then(|| self.end_of_pass());
                 self.record(&mut cases, end).await
             }
             // The store failed or the lease is gone: nothing can be recorded.

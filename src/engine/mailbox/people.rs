@@ -17,7 +17,10 @@ use super::{
     case::{Case, End, Tribe},
 };
 use crate::{
-    engine::retry::{IN_A_ROW, may_be_one_item},
+    engine::{
+        people::FRESH_MS,
+        retry::{IN_A_ROW, may_be_one_item},
+    },
     remote,
 };
 
@@ -41,12 +44,69 @@ impl Reads {
     }
 }
 
+/// What was read of Tribe for a group before its turn.
+#[derive(Default)]
+pub(super) struct EarlyRead {
+    /// When it was asked for.
+    at_ms: i64,
+    people: BTreeMap<PersonId, Arc<Person>>,
+}
+
 impl Job<'_> {
+    /// Reads Tribe for a group that is not at work yet, which would otherwise wait for it. Whoever it does
+    /// not bring is read in turn: a failure of it is nobody's.
+    pub(super) fn early_read(&self, cases: &[Case]) -> impl Future<Output = EarlyRead> + use<> {
+        let at_ms = self.engine.now();
+        let ids: BTreeSet<PersonId> = cases
+            .iter()
+            .filter(|case| self.passed_on(case, at_ms).is_none())
+            .map(|case| case.person)
+            .collect();
+        let ids: Vec<PersonId> = ids.into_iter().collect();
+        let crm = Arc::clone(&self.land.crm);
+        async move {
+            if ids.is_empty() {
+                return EarlyRead::default();
+            }
+            let people = crm.people(&ids).await.unwrap_or_default();
+            let people = people
+                .into_iter()
+                .map(|person| (person.id, Arc::new(person)));
+            EarlyRead {
+                at_ms,
+                people: people.collect(),
+            }
+        }
+    }
+
+    /// Hands out what was read early, where that is not long ago.
+    pub(super) fn use_early_read(&mut self, cases: &mut [Case]) {
+        let mut early = std::mem::take(&mut self.early);
+        if self.engine.now() - early.at_ms >= FRESH_MS {
+            return;
+        }
+        for case in cases {
+            if let Some(person) = early.people.remove(&case.person) {
+                case.tribe = Tribe::Read(person);
+                case.tribe_ms = early.at_ms;
+            }
+        }
+    }
+
+    /// The environment worker's card of a person, where it will do.
+    fn passed_on(&self, case: &Case, now_ms: i64) -> Option<Arc<Person>> {
+        if case.look_at_outlook {
+            return None;
+        }
+        let environment = &self.land.environment.id;
+        let people = &self.engine.people;
+        people.get(environment, case.person, case.behind, now_ms)
+    }
+
     /// Cards that the environment worker passed on where they will do, else one read for a hundred
     /// people. One that is absent from it is confirmed by a read of its id (R11). A person whose read
     /// is refused ends its case; the others go on.
     pub(super) async fn read_tribe(&self, cases: &mut [Case]) -> Result<(), Error> {
-        let environment = &self.land.environment.id;
         let mut missing: BTreeSet<PersonId> = BTreeSet::new();
         let mut attempts = 0;
         let now = self.engine.now();
@@ -55,13 +115,9 @@ impl Job<'_> {
                 continue;
             }
             case.tribe_ms = now;
-            let passed_on = self
-                .engine
-                .people
-                .get(environment, case.person, case.behind, now);
-            match passed_on {
-                Some(card) if !case.look_at_outlook => case.tribe = Tribe::PassedOn(card),
-                _ => {
+            match self.passed_on(case, now) {
+                Some(card) => case.tribe = Tribe::PassedOn(card),
+                None => {
                     missing.insert(case.person);
                     attempts = attempts.max(case.attempts);
                 }
