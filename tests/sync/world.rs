@@ -28,7 +28,7 @@ use tribelink_sandbox::{Options, Running, Sandbox};
 pub(crate) const TOKEN: &str = "the-admin-token-of-the-tests-0123456789";
 
 /// How long a state is waited for. Reached only by a test that fails.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(10);
