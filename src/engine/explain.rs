@@ -56,12 +56,12 @@ impl Explainer for Explain {
         if read.is_none() && row.is_none() {
             return Ok(None);
         }
-        let held = store.held_of(user.id, person).await.map_err(passing)?;
+        let held = store.held_of(user.id, &[person]).await.map_err(passing)?;
         let held: Vec<(Field, Rule)> = held
             .iter()
             .flat_map(|held| held.fields.iter().map(|field| (*field, held.rule)))
             .collect();
-        let parked = store.parked_of(user.id, person).await.map_err(passing)?;
+        let parked = store.parked_of(user.id, &[person]).await.map_err(passing)?;
         let explained = explain(&ExplainInput {
             employee: user.employee,
             user: facts(user),

@@ -266,8 +266,8 @@ pub trait Store: Send + Sync {
     /// One held item.
     async fn held_item(&self, id: i64) -> Result<Option<Held>, Error>;
 
-    /// The held items of one person of a user.
-    async fn held_of(&self, user: UserId, person: PersonId) -> Result<Vec<Held>, Error>;
+    /// The held items of these people of a user, by id.
+    async fn held_of(&self, user: UserId, people: &[PersonId]) -> Result<Vec<Held>, Error>;
 
     /// Parked items by id, after `after`.
     async fn parked(
@@ -280,8 +280,8 @@ pub trait Store: Send + Sync {
     /// One parked item.
     async fn parked_item(&self, id: i64) -> Result<Option<Parked>, Error>;
 
-    /// The parked items of one person of a user.
-    async fn parked_of(&self, user: UserId, person: PersonId) -> Result<Vec<Parked>, Error>;
+    /// The parked items of these people of a user, by id.
+    async fn parked_of(&self, user: UserId, people: &[PersonId]) -> Result<Vec<Parked>, Error>;
 
     /// A user's preview, as last stored.
     async fn preview(&self, user: UserId) -> Result<Option<Preview>, Error>;

@@ -256,10 +256,10 @@ forward! {
     fn audit_line(id: i64) -> Option<AuditLine>;
     fn held(user: Option<UserId>, after: Option<i64>, limit: usize) -> Vec<Held>;
     fn held_item(id: i64) -> Option<Held>;
-    fn held_of(user: UserId, person: PersonId) -> Vec<Held>;
+    fn held_of(user: UserId, people: &[PersonId]) -> Vec<Held>;
     fn parked(user: Option<UserId>, after: Option<i64>, limit: usize) -> Vec<Parked>;
     fn parked_item(id: i64) -> Option<Parked>;
-    fn parked_of(user: UserId, person: PersonId) -> Vec<Parked>;
+    fn parked_of(user: UserId, people: &[PersonId]) -> Vec<Parked>;
     fn preview(user: UserId) -> Option<Preview>;
     fn preview_items(user: UserId, after: Option<PersonId>, limit: usize) -> Vec<PreviewItem>;
     fn brake_count(user: UserId, since_ms: i64) -> u64;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join, stream};
+use futures_util::future::try_join3;
 use tribelink_plan::{
     contact::Contact,
     field::Field,
@@ -23,12 +23,9 @@ use super::{
 use crate::{
     graph::{Done, Folder, Op},
     remote,
-    store::{Change, Cursor, LinkRow, UserState},
+    store::{Change, Cursor, UserState},
     telemetry::meter,
 };
-
-/// For how many people of a group the store is asked at once: its readers serve other mailboxes, too.
-const ABREAST: usize = 4;
 
 /// A planner that asks for more rounds than this has a defect; the case is parked.
 const ROUNDS: u32 = 8;
@@ -54,6 +51,20 @@ enum Gap {
     Contact,
     Stamped,
     SameAddress,
+}
+
+/// Rows in the order in which they came, each with its person's.
+fn by_person<T>(
+    rows: Vec<T>,
+    person: impl Fn(&T) -> Option<PersonId>,
+) -> BTreeMap<PersonId, Vec<T>> {
+    let mut sorted: BTreeMap<PersonId, Vec<T>> = BTreeMap::new();
+    for row in rows {
+        if let Some(person) = person(&row) {
+            sorted.entry(person).or_default().push(row);
+        }
+    }
+    sorted
 }
 
 impl Job<'_> {
@@ -91,18 +102,19 @@ impl Job<'_> {
         let store = &self.engine.ports.store;
         let user = self.user.id;
         let people = people_of(cases);
-        let in_turn: Vec<PersonId> = cases.iter().map(|case| case.person).collect();
-        let waiting = stream::iter(in_turn).map(|person| {
-            let held = store.held_of(user, person);
-            try_join(held, store.parked_of(user, person))
-        });
-        let waiting = waiting.buffered(ABREAST).try_collect();
-        let (rows, waiting): (_, Vec<_>) = try_join(store.links_of(user, &people), waiting).await?;
-        let mut rows: BTreeMap<PersonId, LinkRow> =
-            rows.into_iter().map(|row| (row.person, row)).collect();
-        for (case, (held, parked)) in cases.iter_mut().zip(waiting) {
-            case.row = rows.remove(&case.person);
-            (case.held, case.parked) = (held, parked);
+        let (rows, held, parked) = try_join3(
+            store.links_of(user, &people),
+            store.held_of(user, &people),
+            store.parked_of(user, &people),
+        )
+        .await?;
+        let mut rows = by_person(rows, |row| Some(row.person));
+        let mut held = by_person(held, |held| Some(held.person));
+        let mut parked = by_person(parked, |parked| parked.person);
+        for case in cases {
+            case.row = rows.remove(&case.person).and_then(|mut rows| rows.pop());
+            case.held = held.remove(&case.person).unwrap_or_default();
+            case.parked = parked.remove(&case.person).unwrap_or_default();
             for held in &case.held {
                 if let Some(accepted) = held.accepted {
                     case.decided

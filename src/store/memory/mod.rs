@@ -412,10 +412,10 @@ impl Store for MemoryStore {
         Ok(self.lock().held.get(&id).cloned())
     }
 
-    async fn held_of(&self, user: UserId, person: PersonId) -> Result<Vec<Held>, Error> {
+    async fn held_of(&self, user: UserId, people: &[PersonId]) -> Result<Vec<Held>, Error> {
         let state = self.lock();
         let rows = state.held.values();
-        let rows = rows.filter(|held| held.user == user && held.person == person);
+        let rows = rows.filter(|held| held.user == user && people.contains(&held.person));
         Ok(rows.cloned().collect())
     }
 
@@ -435,11 +435,13 @@ impl Store for MemoryStore {
         Ok(self.lock().parked.get(&id).cloned())
     }
 
-    async fn parked_of(&self, user: UserId, person: PersonId) -> Result<Vec<Parked>, Error> {
+    async fn parked_of(&self, user: UserId, people: &[PersonId]) -> Result<Vec<Parked>, Error> {
         let state = self.lock();
-        let rows = state.parked.values();
-        let rows = rows.filter(|parked| parked.user == user && parked.person == Some(person));
-        Ok(rows.cloned().collect())
+        let theirs = |parked: &&Parked| {
+            let person = parked.person.as_ref();
+            parked.user == user && person.is_some_and(|person| people.contains(person))
+        };
+        Ok(state.parked.values().filter(theirs).cloned().collect())
     }
 
     async fn preview(&self, user: UserId) -> Result<Option<Preview>, Error> {

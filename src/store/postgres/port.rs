@@ -284,8 +284,8 @@ impl Store for PostgresStore {
         self.read(held::get(&self.pool, id)).await
     }
 
-    async fn held_of(&self, user: UserId, person: PersonId) -> Result<Vec<Held>, Error> {
-        self.read(held::of(&self.pool, user, person)).await
+    async fn held_of(&self, user: UserId, people: &[PersonId]) -> Result<Vec<Held>, Error> {
+        self.read(held::of(&self.pool, user, people)).await
     }
 
     async fn parked(
@@ -302,8 +302,8 @@ impl Store for PostgresStore {
         self.read(parked::get(&self.pool, id)).await
     }
 
-    async fn parked_of(&self, user: UserId, person: PersonId) -> Result<Vec<Parked>, Error> {
-        self.read(parked::of(&self.pool, user, person)).await
+    async fn parked_of(&self, user: UserId, people: &[PersonId]) -> Result<Vec<Parked>, Error> {
+        self.read(parked::of(&self.pool, user, people)).await
     }
 
     async fn preview(&self, user: UserId) -> Result<Option<Preview>, Error> {

@@ -93,10 +93,13 @@ pub(in crate::store) async fn get(pool: &Pool, id: i64) -> Result<Option<Held>, 
 pub(in crate::store) async fn of(
     pool: &Pool,
     user: UserId,
-    person: PersonId,
+    people: &[PersonId],
 ) -> Result<Vec<Held>, Error> {
-    let sql = select!("WHERE u.id = $1 AND h.person = $2 ORDER BY h.id")
-        .bind(user.0.as_bytes().as_slice())
-        .bind(person.0.as_bytes().as_slice());
-    fetch(pool, sql).await
+    let sql = select!(
+        "WHERE u.id = $1 AND h.person ",
+        among_ids!("$2"),
+        " ORDER BY h.id"
+    );
+    let people = row::ids(people.iter().map(|person| person.0));
+    fetch(pool, sql.bind(user.0.as_bytes().as_slice()).bind(people)).await
 }

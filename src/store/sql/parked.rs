@@ -85,15 +85,16 @@ pub(in crate::store) async fn get(pool: &Pool, id: i64) -> Result<Option<Parked>
 pub(in crate::store) async fn of(
     pool: &Pool,
     user: UserId,
-    person: PersonId,
+    people: &[PersonId],
 ) -> Result<Vec<Parked>, Error> {
     // coalesce: so the index over exactly this expression serves it.
     let sql = select!(
         "WHERE u.id = $1 AND coalesce(p.person, ",
         no_bytes!(),
-        ") = $2 ORDER BY p.id"
-    )
-    .bind(user.0.as_bytes().as_slice())
-    .bind(person.0.as_bytes().as_slice());
-    fetch(pool, sql).await
+        ") ",
+        among_ids!("$2"),
+        " ORDER BY p.id"
+    );
+    let people = row::ids(people.iter().map(|person| person.0));
+    fetch(pool, sql.bind(user.0.as_bytes().as_slice()).bind(people)).await
 }

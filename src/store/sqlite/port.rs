@@ -285,8 +285,8 @@ impl Store for SqliteStore {
         held::get(&self.readers, id).await
     }
 
-    async fn held_of(&self, user: UserId, person: PersonId) -> Result<Vec<Held>, Error> {
-        held::of(&self.readers, user, person).await
+    async fn held_of(&self, user: UserId, people: &[PersonId]) -> Result<Vec<Held>, Error> {
+        held::of(&self.readers, user, people).await
     }
 
     async fn parked(
@@ -302,8 +302,8 @@ impl Store for SqliteStore {
         parked::get(&self.readers, id).await
     }
 
-    async fn parked_of(&self, user: UserId, person: PersonId) -> Result<Vec<Parked>, Error> {
-        parked::of(&self.readers, user, person).await
+    async fn parked_of(&self, user: UserId, people: &[PersonId]) -> Result<Vec<Parked>, Error> {
+        parked::of(&self.readers, user, people).await
     }
 
     async fn preview(&self, user: UserId) -> Result<Option<Preview>, Error> {

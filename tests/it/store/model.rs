@@ -182,12 +182,14 @@ async fn answers(store: &Fixture, leases: &[Option<Lease>; 6]) -> Vec<String> {
             store.preview_items(user, Some(person_id(1)), 2).await,
             store.brake_count(user, 7).await,
         );
+        held.extend(store.held_of(user, &people).await.unwrap());
+        parked.extend(store.parked_of(user, &people[1..]).await.unwrap());
         held.extend(store.held(Some(user), None, 2).await.unwrap());
         parked.extend(store.parked(Some(user), None, 2).await.unwrap());
         for person in &people {
             say!(store.link(user, *person).await);
-            held.extend(store.held_of(user, *person).await.unwrap());
-            parked.extend(store.parked_of(user, *person).await.unwrap());
+            held.extend(store.held_of(user, &[*person]).await.unwrap());
+            parked.extend(store.parked_of(user, &[*person]).await.unwrap());
         }
     }
     for id in &ids.held {

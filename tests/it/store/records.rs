@@ -166,9 +166,12 @@ pub(super) async fn held_items_keep_their_number(store: &Fixture) {
     );
     assert_eq!(store.held(None, after, 9).await.unwrap(), all[1..]);
     assert_eq!(
-        store.held_of(user_id(1), person_id(1)).await.unwrap(),
+        store.held_of(user_id(1), &[person_id(1)]).await.unwrap(),
         all[..2]
     );
+    let several = [person_id(2), person_id(9), person_id(1)];
+    assert_eq!(store.held_of(user_id(1), &several).await.unwrap(), all[..3]);
+    assert!(store.held_of(user_id(1), &[]).await.unwrap().is_empty());
 
     let decide = |id, accepted| Change::DecideHeld { id, accepted };
     store
@@ -234,9 +237,15 @@ pub(super) async fn parked_items_keep_their_number(store: &Fixture) {
     );
     assert_eq!(store.parked(None, after, 9).await.unwrap(), all[2..]);
     assert_eq!(
-        store.parked_of(user_id(1), person_id(1)).await.unwrap(),
+        store.parked_of(user_id(1), &[person_id(1)]).await.unwrap(),
         all[..2]
     );
+    let several = [person_id(9), person_id(1)];
+    assert_eq!(
+        store.parked_of(user_id(1), &several).await.unwrap(),
+        all[..2]
+    );
+    assert!(store.parked_of(user_id(1), &[]).await.unwrap().is_empty());
 
     for standing in [&all[0], &all[2]] {
         let newer = Parked {
