@@ -12,15 +12,16 @@ use std::{
     },
 };
 
+use futures_util::future::try_join_all;
 use tribelink_plan::{
-    ids::{EnvironmentId, PersonId},
+    ids::{EnvironmentId, PersonId, SetName},
     person::Person,
 };
 
 use super::{Engine, Land};
 use crate::{
     remote,
-    tribe::{Crm, EntityKind, names::type_of_set},
+    tribe::{Crm, EntityKind, SweepRow, names::type_of_set},
 };
 
 /// Every person with its person-type relationships, without fields.
@@ -37,30 +38,35 @@ impl Engine {
     }
 }
 
+/// The sets side by side, each page after the one before.
 async fn read(crm: &dyn Crm) -> Result<Roll, remote::Error> {
+    let of_people =
+        |set: &SetName| matches!(crm.kind_of(&type_of_set(set)), EntityKind::Relationship(_));
+    let sets = crm.sets().into_iter().filter(of_people);
+    let read = try_join_all(sets.map(|set| read_set(crm, set))).await?;
     let mut people = Roll::new();
-    for set in crm.sets() {
-        if !matches!(crm.kind_of(&type_of_set(&set)), EntityKind::Relationship(_)) {
-            continue;
-        }
-        let mut next = None;
-        loop {
-            let page = crm.sweep(&set, next).await?;
-            for row in page.items {
-                let person = people.entry(row.person).or_insert_with(|| Person {
-                    id: row.person,
-                    fields: BTreeMap::new(),
-                    relationships: Vec::new(),
-                });
-                person.relationships.push(row.relationship);
-            }
-            next = page.next;
-            if next.is_none() {
-                break;
-            }
-        }
+    for row in read.into_iter().flatten() {
+        let person = people.entry(row.person).or_insert_with(|| Person {
+            id: row.person,
+            fields: BTreeMap::new(),
+            relationships: Vec::new(),
+        });
+        person.relationships.push(row.relationship);
     }
     Ok(people)
+}
+
+async fn read_set(crm: &dyn Crm, set: SetName) -> Result<Vec<SweepRow>, remote::Error> {
+    let mut rows = Vec::new();
+    let mut next = None;
+    loop {
+        let page = crm.sweep(&set, next).await?;
+        rows.extend(page.items);
+        next = page.next;
+        if next.is_none() {
+            return Ok(rows);
+        }
+    }
 }
 
 /// The rolls that are being read, one at a time for each environment.
