@@ -80,6 +80,9 @@ pub struct Client {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     gate: Gate,
+    /// In front of it, for reads of many: they leave a place to whoever reads or writes a single record,
+    /// whose edit would else wait for every first sync and sweep that came before.
+    heavy: Gate,
     rest: Arc<Mutex<Rest>>,
 }
 
@@ -100,9 +103,29 @@ impl Rest {
     }
 }
 
+/// How much a call asks of Tribe.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Load {
+    /// A record, or a few.
+    Light,
+    /// Many, or a page of a whole set.
+    Heavy,
+}
+
+impl Load {
+    /// Of a read of so many ids.
+    fn of(ids: usize) -> Load {
+        if ids > FEW { Load::Heavy } else { Load::Light }
+    }
+}
+
+/// As many ids as a read may have that takes no longer than one of a single record.
+const FEW: usize = 10;
+
 /// One request, before it has a token.
 struct Ask {
     act: Act,
+    load: Load,
     /// Its name in metrics and errors.
     endpoint: &'static str,
     method: Method,
@@ -115,6 +138,7 @@ impl Ask {
     fn get(endpoint: &'static str, url: Url) -> Ask {
         Ask {
             act: Act::Read,
+            load: Load::Light,
             endpoint,
             method: Method::GET,
             url,
@@ -128,6 +152,13 @@ impl Ask {
             act: Act::Write,
             method,
             body,
+            ..Ask::get(endpoint, url)
+        }
+    }
+
+    fn list(endpoint: &'static str, url: Url, load: Load) -> Ask {
+        Ask {
+            load,
             ..Ask::get(endpoint, url)
         }
     }
@@ -148,6 +179,7 @@ impl Client {
     ) -> Client {
         Client {
             gate: Gate::new(settings.in_flight),
+            heavy: Gate::new(settings.in_flight.saturating_sub(1)),
             rest: Arc::default(),
             settings: Arc::new(settings),
             transport,
@@ -168,6 +200,7 @@ impl Client {
     /// Changes how many calls may be in flight: this replica's share.
     pub fn set_in_flight(&self, calls: usize) {
         self.gate.resize(calls);
+        self.heavy.resize(calls.saturating_sub(1));
     }
 
     /// The employee whose token this client uses (Tribe reference 2.7).
@@ -220,7 +253,11 @@ impl Client {
             Act::Read => self.settings.read_timeout,
             Act::Write => self.settings.write_timeout,
         };
-        let place = self.gate.enter().await;
+        let heavy = match ask.load {
+            Load::Heavy => Some(self.heavy.enter().await),
+            Load::Light => None,
+        };
+        let place = (self.gate.enter().await, heavy);
         let waited = u64::try_from(self.clock.now_ms() - asked_ms).unwrap_or_default();
         let rest = *self.rest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(left) = rest.left(self.clock.now_ms()) {
@@ -321,7 +358,7 @@ impl Client {
                 (url, before.unwrap_or_default())
             }
         };
-        let page = self.rows(&Ask::get(endpoint, url)).await?;
+        let page = self.rows(&Ask::list(endpoint, url, Load::Heavy)).await?;
         let after = before + page.rows.len();
         let next = match page.link {
             Some(link) => {
@@ -350,12 +387,17 @@ impl Client {
     }
 
     /// Every row, to the last page. The count, where the server tells it, saves the empty page.
-    async fn all(&self, endpoint: &'static str, query: Query) -> Result<Vec<Value>, Error> {
+    async fn all(
+        &self,
+        endpoint: &'static str,
+        query: Query,
+        load: Load,
+    ) -> Result<Vec<Value>, Error> {
         let query = query.with("$count", "true");
         let mut all = Vec::new();
         loop {
             let url = self.url(&query.clone().page(all.len()));
-            let page = self.rows(&Ask::get(endpoint, url)).await?;
+            let page = self.rows(&Ask::list(endpoint, url, load)).await?;
             let empty = page.rows.is_empty();
             all.extend(page.rows);
             if empty || page.count.is_some_and(|count| all.len() >= count) {

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -25,6 +25,7 @@ use tribelink_plan::{
     ids::{PersonId, SetName},
 };
 use url::Url;
+use uuid::Uuid;
 
 use crate::clients_server::{Reply, Seen, Server, StillClock, json, status, with_header};
 
@@ -403,5 +404,46 @@ async fn calls_in_flight_are_capped() {
         let calls = (0..12).map(|_| client.person(person_id()));
         futures_util::future::join_all(calls).await;
         assert_eq!(crowd.most.load(Ordering::SeqCst), cap);
+    }
+}
+
+#[tokio::test]
+async fn who_reads_one_record_does_not_wait_for_those_who_read_many() {
+    let crowd = Arc::new(Crowd::default());
+    let client = Client::new(
+        Settings::new(Url::parse("https://api.example").unwrap()),
+        crowd.clone(),
+        Arc::new(OneToken("good".into())),
+        StillClock::new(),
+        Arc::new(Silent),
+    );
+    let many: Vec<PersonId> = (0..50).map(|n| PersonId(Uuid::from_u128(n))).collect();
+    for (cap, heavy) in [(5, 4), (2, 1), (1, 1)] {
+        client.set_in_flight(cap);
+        crowd.most.store(0, Ordering::SeqCst);
+        let ended = Mutex::new(Vec::new());
+        let large = (0..12).map(|_| async {
+            let _ = client.people(&many).await;
+            ended.lock().unwrap().push("many");
+        });
+        let small = async {
+            // Behind those that stand in line by now.
+            tokio::task::yield_now().await;
+            let _ = client.person(person_id()).await;
+            let _ = client.people(&many[..10]).await;
+            ended.lock().unwrap().push("few");
+        };
+        let large = async {
+            futures_util::future::join_all(large).await;
+        };
+        futures_util::future::join(large, small).await;
+        let ended = ended.into_inner().unwrap();
+        assert_eq!(ended.len(), 13);
+        assert_eq!(crowd.most.load(Ordering::SeqCst), cap);
+        let place = ended.iter().position(|what| *what == "few");
+        // Both small reads are over when each large one in flight had two turns; with a single place all
+        // take turns.
+        let latest = if cap == 1 { 12 } else { 2 * heavy };
+        assert!(place.unwrap() <= latest, "{cap}: {ended:?}");
     }
 }

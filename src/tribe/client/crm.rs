@@ -14,7 +14,7 @@ use tribelink_plan::{
 };
 use uuid::Uuid;
 
-use super::{Ask, Client, ReadMode};
+use super::{Ask, Client, Load, ReadMode};
 use crate::{
     remote::Error,
     tribe::{
@@ -38,13 +38,13 @@ impl Client {
         let people = match self.settings.read {
             ReadMode::Expand => {
                 let query = query.expand(&self.relationship_tree(false).below_person());
-                let rows = self.all("people", query).await?;
+                let rows = self.all("people", query, Load::of(ids.len())).await?;
                 rows.iter()
                     .filter_map(|row| wire::person(row, names).ok())
                     .collect()
             }
             ReadMode::Sets => {
-                let rows = self.all("people", query).await?;
+                let rows = self.all("people", query, Load::of(ids.len())).await?;
                 let mut relationships = self.relationships_of(ids).await?;
                 rows.iter()
                     .filter_map(|row| {
@@ -70,7 +70,13 @@ impl Client {
             let query = Query::set(set.set.as_str())
                 .with("$filter", filter.clone())
                 .expand(&tree);
-            async move { Ok::<_, Error>((set, self.all("relationships", query).await?)) }
+            async move {
+                Ok::<_, Error>((
+                    set,
+                    self.all("relationships", query, Load::of(ids.len()))
+                        .await?,
+                ))
+            }
         }));
         let mut found = BTreeMap::new();
         for (set, rows) in sets.await? {
@@ -154,7 +160,7 @@ impl Crm for Client {
                 .with("$select", "ID")
                 .with("$filter", filter)
                 .expand(&tree);
-            self.all("relationships", query)
+            self.all("relationships", query, Load::of(ids.len()))
         });
         let rows: Vec<Value> = try_join_all(asked).await?.into_iter().flatten().collect();
         let names = &self.settings.names;
@@ -265,7 +271,7 @@ impl Crm for Client {
                 .with("$select", "ID")
                 .with("$filter", query::any_of("Relation/ID", [id.0]))
                 .expand(&Tree::of_person_id());
-            self.all("people_of_organization", query)
+            self.all("people_of_organization", query, Load::Heavy)
         });
         let mut people: Vec<_> = try_join_all(asked)
             .await?
@@ -319,7 +325,7 @@ impl Crm for Client {
         let query = Query::set(EMPLOYEE_SET)
             .with("$filter", filter)
             .expand(&Tree::of_employee(names));
-        let rows = self.all("employees", query).await?;
+        let rows = self.all("employees", query, Load::Light).await?;
         let read: Result<Vec<_>, _> = rows.iter().map(|row| wire::employee(row, names)).collect();
         let is = |address: &Option<String>| {
             address
