@@ -87,6 +87,10 @@ impl Default for Settings {
     }
 }
 
+/// Pages that each reader keeps, in KiB as SQLite wants it told: enough for the inner nodes of every index
+/// of a million links. The leaves are the operating system's to keep, once for all readers.
+const READER_CACHE: &str = "-1000";
+
 /// A store in an SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -159,7 +163,12 @@ impl SqliteStore {
             .acquire_timeout(PATIENCE)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_lazy_with(options.clone().pragma("query_only", "ON"));
+            .connect_lazy_with(
+                options
+                    .clone()
+                    .pragma("query_only", "ON")
+                    .pragma("cache_size", READER_CACHE),
+            );
         let (jobs, queue) = mpsc::channel(settings.queue.max(1));
         tokio::spawn(writer.run(queue));
         Ok(Self {
