@@ -8,12 +8,9 @@
 //! Leases alone are not flushed: after a power failure nobody is left who holds one, and whatever was
 //! written under one was flushed behind it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -23,19 +20,19 @@ use tokio::{
 };
 
 use super::{
-    file::OpenFile, hints, keeper::Wake, leases, outage, replicas, schema, sql::sign_ins,
+    file::OpenFile,
+    hints,
+    keeper::Wake,
+    leases,
+    line::{Line, Pace, gather},
+    outage, replicas, schema,
+    sql::sign_ins,
     writing::Writing,
 };
 use crate::{
     crash,
     store::{Change, Error, Guard, Lane, Lease, NewHint, SignIn},
 };
-
-/// How many callers share one transaction at most: it bounds how long the first of them waits.
-const GROUP: usize = 256;
-
-/// How long the first of a group waits for others at most.
-const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 /// A transaction that the log keeps without a flush; at its end the next has one again (SQLite:
 /// `PRAGMA synchronous` counts from the next transaction on).
@@ -96,18 +93,22 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    pub(super) async fn run(mut self, jobs: mpsc::Receiver<Job>) {
         let mut pace = Pace::default();
-        while let Some(first) = jobs.recv().await {
+        let mut line = Line::of(jobs);
+        while let Some(first) = line.first().await {
             let mut group = vec![first];
-            gather(&mut group, &mut jobs, &pace).await;
+            gather(&mut group, &mut line, &pace).await;
             let closing = group.iter().any(|job| matches!(job.work, Work::Close));
+            if closing {
+                group.extend(line.rest());
+            }
             let began = Instant::now();
             let result = self.write(&group).await;
             pace.took(group.len(), began.elapsed());
             if closing {
                 // Callers may count on the file being at rest when `close` answers.
-                jobs.close();
+                line.close();
                 self.disconnect().await;
             }
             reply(group, result);
@@ -202,53 +203,6 @@ impl Writer {
             let _ = conn.close().await;
             self.file.forget_log();
         }
-    }
-}
-
-/// Takes who waits, and for a moment who is about to come.
-async fn gather(group: &mut Vec<Job>, jobs: &mut mpsc::Receiver<Job>, pace: &Pace) {
-    let mut patient = pace.patience();
-    loop {
-        while group.len() < GROUP
-            && let Ok(job) = jobs.try_recv()
-        {
-            group.push(job);
-        }
-        match patient.take() {
-            // The runtime's own timer knows whole milliseconds alone.
-            Some(patience) if group.len() < pace.expected() => {
-                let pause = tokio::task::spawn_blocking(move || std::thread::sleep(patience));
-                let _ = pause.await;
-            }
-            _ => return,
-        }
-    }
-}
-
-/// How the last groups went, and what that says about the next (pure).
-#[derive(Debug, Default)]
-struct Pace {
-    last: usize,
-    before: usize,
-    took: Duration,
-}
-
-impl Pace {
-    fn took(&mut self, callers: usize, took: Duration) {
-        self.before = std::mem::replace(&mut self.last, callers);
-        self.took = took;
-    }
-
-    /// How many are likely to come at once: those who were just answered come again, and find the writer
-    /// busy with the first of them unless he waits for the rest.
-    fn expected(&self) -> usize {
-        self.last.max(self.before)
-    }
-
-    /// How long to wait for them; not at all for one alone. A share of what the group costs that they
-    /// would otherwise wait for.
-    fn patience(&self) -> Option<Duration> {
-        (self.expected() > 1).then(|| (self.took / 4).min(LONGEST_PAUSE))
     }
 }
 
@@ -390,21 +344,5 @@ mod tests {
         assert!(only_leases(&[claim(), claim()]));
         assert!(!only_leases(&[claim(), job(Work::Hints(Vec::new()))]));
         assert!(!only_leases(&[job(Work::Probe)]));
-    }
-
-    #[test]
-    fn who_comes_alone_waits_for_nobody_and_a_crowd_for_a_quarter_of_a_commit_at_most() {
-        let ms = Duration::from_millis;
-        let mut pace = Pace::default();
-        assert_eq!(pace.patience(), None);
-        pace.took(1, ms(4));
-        assert_eq!(pace.patience(), None);
-        pace.took(31, ms(4));
-        assert_eq!((pace.patience(), pace.expected()), (Some(ms(1)), 31));
-        // The first of the crowd was quicker than the rest: these are still to come.
-        pace.took(1, ms(100));
-        assert_eq!((pace.patience(), pace.expected()), (Some(ms(2)), 31));
-        pace.took(1, ms(4));
-        assert_eq!(pace.patience(), None);
     }
 }
