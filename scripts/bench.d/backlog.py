@@ -57,18 +57,20 @@ def play():
         until("the service is ready", service.ready, 60)
         began = time.monotonic()
         taken, left = [], added
-        for _ in range(EDITS):
-            taken += edits.measure(sandbox, own, 1, tribe=False)[1]
+        while left and len(taken) < EDITS:
+            took = edits.measure(sandbox, own, 1, tribe=False)[1]
             left = waiting(service.database)
+            # One that ended when nothing was left may have waited for nobody.
+            taken += took if left else []
         say(f"{left:,} of {added:,} hints are left after {time.monotonic() - began:.0f} s")
         until("all hints were worked off", lambda: waiting(service.database) == 0, 1_800, pause=0.5)
         took = time.monotonic() - began
 
     figures = Figures("backlog", "A long backlog", (
-        f"{added:,} hints wait in {MAILBOXES} mailboxes when the service starts; {EDITS} edits are made in another mailbox's Outlook, one "
-        f"after the other, while they are worked off (left after the last edit: {left:,}). The remotes answer at once."))
-    if left == 0:
-        raise SystemExit("the backlog was gone before the last edit: nothing was measured")
+        f"{added:,} hints wait in {MAILBOXES} mailboxes when the service starts; {len(taken)} edits are made in another mailbox's Outlook, one "
+        f"after the other, while they are worked off. The remotes answer at once."))
+    if len(taken) < 3:
+        raise SystemExit("the backlog was gone before the third edit: too little was measured")
     figures.yardstick("an edit with no backlog", "ms", spread(alone))
     figures.judge("a fresh edit behind the backlog", "ms", {**spread(taken), "median": max(taken)}, at_most=1_000, because="the longest of them")
     figures.yardstick("until all was worked off", "s", exactly(took))
