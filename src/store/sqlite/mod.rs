@@ -2,8 +2,8 @@
 //!
 //! # Map
 //! - `schema`: migrations. `file`: the file itself. `row`: columns and domain types.
-//! - `writer`: the one writer and its group commit; `line`: whom its next group takes. `writing`: one commit under way. `keeper`:
-//!   checkpoints, and what was erased is gone from the log too.
+//! - `writer`: the one writer and its group commit; `line`: whom its next group takes. `writing`: one
+//!   commit under way. `keeper`: checkpoints, and what was erased is gone from the log too.
 //! - `sql`: one room for each noun, with all SQL about it, shared with Postgres; `dialect`: the words
 //!   that differ. `hints`, `leases` (with due lanes), `replicas`: SQL of SQLite's own.
 //! - `port`: the trait, which hands writes to the writer and reads to a small pool.
