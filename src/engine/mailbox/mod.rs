@@ -53,10 +53,6 @@ use crate::{
 /// How many hints are taken at once.
 const HINTS: usize = 1_000;
 
-/// The same in a first sync, whose groups go on without a pause: Tribe is read for the next one while one is
-/// written, but not from one pass to the next.
-const FIRST_HINTS: usize = 10_000;
-
 /// What a job of this lane holds.
 pub(super) struct Job<'a> {
     pub(super) engine: &'a Arc<Engine>,
@@ -132,11 +128,7 @@ pub(super) async fn run(
         job.step_allowed()?;
         let now = engine.now();
         if round > 0 {
-            let most = match job.user.state {
-                UserState::FirstSync => FIRST_HINTS,
-                _ => HINTS,
-            };
-            waiting = store.hints(lane, now, most).await?;
+            waiting = store.hints(lane, now, HINTS).await?;
         }
         // What the job itself knows of the user will do to see that nothing is left to do; a first sync
         // then moves it on, from what it is now.
