@@ -51,6 +51,7 @@ stories! {
     a_subscription_whose_removal_nobody_told_stayed_away
     a_users_own_number_gave_way_to_the_next_jobs
     a_write_that_was_never_sent_counted_as_made
+    an_address_beside_an_emptied_one_was_called_a_further_one
     an_edit_held_up_by_an_outage_was_parked_as_it_went_on
     an_edit_that_a_notice_told_of_was_not_in_the_reading
     an_edit_told_after_a_listing_was_judged_by_the_listing

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Actor, SLOTS, Sight};
 use crate::{
     check::oracle::{self, Kind},
-    model::Side,
+    model::{Edit, Side},
     process::{Commit, Strike},
 };
 
@@ -368,7 +368,7 @@ impl Actor<'_> {
     /// A user's own values beside the mapped ones.
     pub(super) async fn add_extra(&mut self) -> Option<()> {
         let sight = Sight::of(self.world);
-        let (user, _, contact) = self.some_contact(&sight)?;
+        let (user, person, contact) = self.some_contact(&sight)?;
         let id = contact["id"].as_str().expect("an id").to_owned();
         let n = self.model.number();
         let list = |name: &str| contact[name].as_array().cloned().unwrap_or_default();
@@ -390,7 +390,17 @@ impl Actor<'_> {
                 let mut addresses = list("emailAddresses");
                 // Beside one that is no address it would not be an extra, but the slot's new value.
                 let is_usable = |one: &Value| one["address"].to_string().contains('@');
-                if !(1..3).contains(&addresses.len()) || !addresses.iter().all(is_usable) {
+                // So it would where the user took the slot's own away: nobody can tell it from a new one.
+                let theirs = |edit: &&Edit| {
+                    let place = (edit.side, edit.slot, edit.person.as_str());
+                    place == (Side::Outlook(user), "emailAddresses", person.as_str())
+                };
+                let is_empty = |edit: &Edit| edit.value.is_empty();
+                let takes_a_slot = self.model.edits.iter().rfind(theirs).is_some_and(is_empty);
+                if !(1..3).contains(&addresses.len())
+                    || !addresses.iter().all(is_usable)
+                    || takes_a_slot
+                {
                     return None;
                 }
                 let value = format!("eigen{n}q@thuis.example");
