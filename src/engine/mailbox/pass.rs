@@ -1,8 +1,11 @@
 //! A bunch of hints becomes cases, a hundred people at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+};
 
-use futures_util::future::try_join;
+use futures_util::future::{Either, select};
 use tribelink_plan::{
     ids::{ContactId, PersonId},
     planted::{self, Bug},
@@ -62,14 +65,19 @@ impl Job<'_> {
     /// One group: gather, plan, execute, record. While it is written, Tribe is read for the next.
     async fn group(&mut self, mut cases: Vec<Case>, later: &[Case]) -> Result<(), Error> {
         let gathered = self.gather(&mut cases).await;
+        let next = &later[..later.len().min(GROUP)];
+        let mut early = pin!(self.early_read(next));
+        let mut read = None;
         let executed = match gathered {
             Ok(()) => {
-                let next = &later[..later.len().min(GROUP)];
-                let early = self.early_read(next);
-                let early = async { Ok(early.await) };
-                try_join(self.execute(&mut cases), early)
-                    .await
-                    .map(|((), early)| self.early = early)
+                let execute = pin!(self.execute(&mut cases));
+                match select(execute, &mut early).await {
+                    Either::Left((executed, _)) => executed,
+                    Either::Right((people, execute)) => {
+                        read = Some(people);
+                        execute.await
+                    }
+                }
             }
             Err(error) => {
                 // Nothing of what is planned so far was done.
@@ -83,7 +91,13 @@ impl Job<'_> {
         match executed {
             Ok(()) => {
                 let end = later.is_empty().then(|| self.end_of_pass());
-                self.record(&mut cases, end).await
+                self.record(&mut cases, end).await?;
+                // Nothing that was done waits for it to be recorded.
+                self.early = match read {
+                    Some(people) => people,
+                    None => early.await,
+                };
+                Ok(())
             }
             // The store failed or the lease is gone: nothing can be recorded.
             Err(error @ Error::Store(_)) => Err(error),
