@@ -17,15 +17,16 @@ use super::{
     case::{Case, End, Tribe},
 };
 use crate::{
-    engine::{
-        people::FRESH_MS,
-        retry::{IN_A_ROW, may_be_one_item},
-    },
+    engine::retry::{IN_A_ROW, may_be_one_item},
     remote,
 };
 
 /// How old a reading of Tribe may be when a write to Tribe is planned from it, in milliseconds.
 const TRIBE_FRESH_MS: i64 = 2_000;
+
+/// How old what was read early may be, in milliseconds: as what a group read itself is, when the last of its
+/// batches leaves for a slow Graph. Whatever changes later comes with a hint of its own.
+const EARLY_FRESH_MS: i64 = 60_000;
 
 /// What the reads of a group brought.
 #[derive(Default)]
@@ -82,7 +83,7 @@ impl Job<'_> {
     /// Hands out what was read early, where that is not long ago.
     pub(super) fn use_early_read(&mut self, cases: &mut [Case]) {
         let mut early = std::mem::take(&mut self.early);
-        if self.engine.now() - early.at_ms >= FRESH_MS {
+        if self.engine.now() - early.at_ms >= EARLY_FRESH_MS {
             return;
         }
         for case in cases {
