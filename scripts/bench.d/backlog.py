@@ -58,10 +58,9 @@ def play():
         began = time.monotonic()
         taken, left = [], added
         while left and len(taken) < EDITS:
-            took = edits.measure(sandbox, own, 1, tribe=False)[1]
+            # The last, too, which may have waited for all that was left.
+            taken += edits.measure(sandbox, own, 1, tribe=False)[1]
             left = waiting(service.database)
-            # One that ended when nothing was left may have waited for nobody.
-            taken += took if left else []
         say(f"{left:,} of {added:,} hints are left after {time.monotonic() - began:.0f} s")
         until("all hints were worked off", lambda: waiting(service.database) == 0, 1_800, pause=0.5)
         took = time.monotonic() - began

@@ -89,8 +89,7 @@ def measure(stage, name, size, on_postgres=False):
     until("the service is ready", service.ready, 60)
     time.sleep(IDLE_S)
     found["idle"] = service.memory()
-    # Of the first mailbox, which has the most links.
-    # A change of the one whom all have would be one of every mailbox.
+    # Of the first mailbox, which has the most links; a change of the one whom all have would be one of every mailbox.
     changes = edits.measure(sandbox, boxes[0], EDITS, spared=everywhere)
     found["change"] = spread(changes[0] + changes[1])
     for path in ("/v1/odata/", "/v1.0/"):
