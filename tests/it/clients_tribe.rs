@@ -388,16 +388,22 @@ impl Transport for Crowd {
     }
 }
 
+impl Crowd {
+    fn client(self: &Arc<Self>) -> Client {
+        Client::new(
+            Settings::new(Url::parse("https://api.example").unwrap()),
+            Arc::clone(self) as _,
+            Arc::new(OneToken("good".into())),
+            StillClock::new(),
+            Arc::new(Silent),
+        )
+    }
+}
+
 #[tokio::test]
 async fn calls_in_flight_are_capped() {
     let crowd = Arc::new(Crowd::default());
-    let client = Client::new(
-        Settings::new(Url::parse("https://api.example").unwrap()),
-        crowd.clone(),
-        Arc::new(OneToken("good".into())),
-        StillClock::new(),
-        Arc::new(Silent),
-    );
+    let client = crowd.client();
     for cap in [5, 2, 3] {
         client.set_in_flight(cap);
         crowd.most.store(0, Ordering::SeqCst);
@@ -410,13 +416,7 @@ async fn calls_in_flight_are_capped() {
 #[tokio::test]
 async fn who_reads_one_record_does_not_wait_for_those_who_read_many() {
     let crowd = Arc::new(Crowd::default());
-    let client = Client::new(
-        Settings::new(Url::parse("https://api.example").unwrap()),
-        crowd.clone(),
-        Arc::new(OneToken("good".into())),
-        StillClock::new(),
-        Arc::new(Silent),
-    );
+    let client = crowd.client();
     let many: Vec<PersonId> = (0..50).map(|n| PersonId(Uuid::from_u128(n))).collect();
     for (cap, heavy) in [(5, 4), (2, 1), (1, 1)] {
         client.set_in_flight(cap);
