@@ -92,7 +92,7 @@ impl Job<'_> {
             Ok(()) => {
                 let end = later.is_empty().then(|| self.end_of_pass());
                 self.record(&mut cases, end).await?;
-                // Nothing that was done waits for it to be recorded.
+                // Waited for only now: until here, what was done would stand unrecorded.
                 self.early = match read {
                     Some(people) => people,
                     None => early.await,
